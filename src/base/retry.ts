@@ -1,0 +1,32 @@
+/**
+ * When to try again. Delays grow by doubling and are drawn at random below the bound ("full jitter"), so
+ * that what failed together does not come back together. See AWS Architecture Blog, "Exponential Backoff
+ * And Jitter", 2015.
+ */
+export interface Backoff {
+  readonly firstMs: number;
+  readonly mostMs: number;
+}
+
+/**
+ * The wait before attempt `attempt` (0 for the first retry), in milliseconds.
+ *
+ * With `{ firstMs: 100, mostMs: 5_000 }` it lies below 100, 200, 400, 800, 1600, 3200, 5000, 5000, …
+ */
+export function nextDelay(attempt: number, { firstMs, mostMs }: Backoff, random = Math.random): number {
+  return random() * Math.min(mostMs, firstMs * 2 ** Math.min(attempt, 30));
+}
+
+/** Resolves after `ms`, or at once when the signal fires; never rejects. */
+export function pause(ms: number, signal?: AbortSignal): Promise<void> {
+  return new Promise((resolve) => {
+    if (signal?.aborted) return resolve();
+    const done = () => {
+      clearTimeout(timer);
+      signal?.removeEventListener('abort', done);
+      resolve();
+    };
+    const timer = setTimeout(done, ms);
+    signal?.addEventListener('abort', done, { once: true });
+  });
+}
