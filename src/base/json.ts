@@ -58,6 +58,11 @@ export function checkText(text: string, where: string): string {
   return text;
 }
 
+/** An object's own value under a name: `constructor` and its like are no values. */
+export function ownValue(object: JsonObject, name: string): Json | undefined {
+  return Object.hasOwn(object, name) ? object[name] : undefined;
+}
+
 /** Whether two JSON values say the same: the order of an object's names does not count. */
 export function jsonEquals(a: Json, b: Json): boolean {
   if (a === b) return true;

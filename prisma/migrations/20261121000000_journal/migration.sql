@@ -28,7 +28,7 @@ CREATE TABLE journal (
   head        bigint         NOT NULL DEFAULT 0,
   indexed     bigint         NOT NULL DEFAULT 0,
   oldest      bigint         NOT NULL DEFAULT 1,
-  recorded_at timestamptz(3) NOT NULL DEFAULT '1970-01-01 00:00:00+00'::timestamptz
+  recorded_at timestamptz(3) NOT NULL DEFAULT to_timestamp(0)
 );
 CREATE UNIQUE INDEX journal_name_key ON journal (name);
 

@@ -1,0 +1,24 @@
+/** A transaction on one connection: committed when the work is done, rolled back when it fails. */
+import type pg from 'pg';
+
+export async function inTransaction<T>(
+  pool: pg.Pool,
+  work: (client: pg.PoolClient) => Promise<T>,
+): Promise<T> {
+  const client = await pool.connect();
+  try {
+    await client.query('begin');
+    const result = await work(client);
+    await client.query('commit');
+    client.release();
+    return result;
+  } catch (error) {
+    // A connection that cannot even roll back is broken: it must not go back to the pool.
+    const broken = await client.query('rollback').then(
+      () => undefined,
+      (reason: Error) => reason,
+    );
+    client.release(broken);
+    throw error;
+  }
+}

@@ -1,0 +1,26 @@
+/** What a failed statement says about the database rather than about itself. */
+import pg from 'pg';
+
+// Class 08: connection. 57P01 to 57P03: shut down, crashed, starting up. Class 53: out of resources.
+const AWAY = /^(08|53|57P0[123])/;
+// As node's sockets and pg's client and pool say it; none of them has a class of its own.
+const CONNECTION_MESSAGE =
+  /^(Connection terminated|timeout exceeded when trying to connect|Client has encountered)/;
+
+/** The database is away, restarting or full: whether a statement that was under way took effect is not known. */
+export function isAway(error: unknown): boolean {
+  if (error instanceof pg.DatabaseError) return AWAY.test(error.code ?? '');
+  if (!(error instanceof Error)) return false;
+  return CONNECTION_MESSAGE.test(error.message) || ('syscall' in error && 'code' in error);
+}
+
+/** Lost against another transaction; the same may succeed if it is tried again from the start. */
+export function isLostRace(error: unknown): boolean {
+  // Unique violation, serialisation failure, deadlock.
+  return error instanceof pg.DatabaseError && ['23505', '40001', '40P01'].includes(error.code ?? '');
+}
+
+/** A statement ran longer than the session allows. */
+export function isTimeout(error: unknown): boolean {
+  return error instanceof pg.DatabaseError && error.code === '57014';
+}

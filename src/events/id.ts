@@ -1,0 +1,51 @@
+/**
+ * Event ids: UUID version 7 (RFC 9562, 5.7). The first 48 bits are the time in ms, so ids sort by time
+ * and a look-up by id meets one partition.
+ */
+import { createHash } from 'node:crypto';
+import { v7, validate, version } from 'uuid';
+import { EventreeError } from '../base/errors.ts';
+import type { EventId } from './event.ts';
+
+export function newEventId(): EventId {
+  return v7() as EventId;
+}
+
+/** An id as it may stand in a query: any UUID. Null for what is none, which no event can have. */
+export function toEventId(text: string): EventId | null {
+  return validate(text) ? (text.toLowerCase() as EventId) : null;
+}
+
+/**
+ * An id that a client gives to a new event.
+ *
+ * @param latestMs the latest time it may carry, in ms since 1970.
+ * @throws BAD_USER_INPUT
+ */
+export function parseNewEventId(text: string, latestMs: number): EventId {
+  if (!validate(text) || version(text) !== 7) {
+    throw new EventreeError('BAD_USER_INPUT', `The id ${text} is not a UUID of version 7.`);
+  }
+  const id = text.toLowerCase() as EventId;
+  if (timeOf(id) > latestMs) {
+    throw new EventreeError(
+      'BAD_USER_INPUT',
+      `The time in the id ${id} lies in the future (${new Date(timeOf(id)).toISOString()}): check the clock.`,
+    );
+  }
+  return id;
+}
+
+/** Milliseconds since 1970. */
+export function timeOf(id: EventId): number {
+  return Number.parseInt(id.slice(0, 8) + id.slice(9, 13), 16);
+}
+
+/**
+ * The id that belongs to a time and a name, always the same: recording it again adds nothing. For an
+ * import (the source's time and id) and for children of an event whose id the client gave.
+ */
+export function derivedEventId(timeMs: number, name: string): EventId {
+  const random = createHash('sha256').update(name).digest();
+  return v7({ msecs: timeMs, random: random.subarray(0, 16), seq: random.readUInt32BE(16) }) as EventId;
+}

@@ -1,0 +1,237 @@
+/**
+ * Brings what has been recorded into the index, some way behind the head.
+ *
+ *     1 ─────────────── indexed │ ────── head
+ *        in event_index         │  read directly
+ *
+ * Positions up to `journal.indexed` stand in the index, whole; the few after it are read from the events
+ * themselves, so a search finds an event as soon as it is committed and an append pays for no index. One
+ * term's row then takes the bits of hundreds of events at once, which is what makes many terms affordable.
+ *
+ * Whoever changes rows of a journal's index holds its lock (`lockIndex`): this, a change of an ACL
+ * (../acl-change.ts) and a newly indexed attribute (`indexAttribute`).
+ */
+import type pg from 'pg';
+import { RESOURCE_COLUMNS, type Resource, type ResourceRow, toResource } from '../../access/resource.ts';
+import { type Loop, startLoop } from '../../base/loop.ts';
+import { byteaArray, textArray } from '../../db/binary-array.ts';
+import type { Database } from '../../db/database.ts';
+import { inTransaction } from '../../db/transaction.ts';
+import type { Event } from '../event.ts';
+import { retryWithPartition } from '../partition.ts';
+import type { Registry } from '../registry.ts';
+import type { RegistryStore } from '../registry-store.ts';
+import { EVENT_COLUMNS, EVENT_TYPES, type EventRow, toEvent } from '../row.ts';
+import {
+  addBit,
+  type Bits,
+  CHUNK_SIZE,
+  chunkOf,
+  decodeBits,
+  encodeBits,
+  noBits,
+  ordinalOf,
+  unite,
+} from './bits.ts';
+import { presenceTerm, type Term, termsOf, valuePrefix, viewerTerms } from './term.ts';
+
+/** Below this many, events are left to be read directly. */
+export const INDEX_BEHIND = 1_024;
+const INTERVAL_MS = 5_000;
+
+export interface Indexer {
+  /** A journal has grown. */
+  nudge(): void;
+  stop(): Promise<void>;
+}
+
+export function startIndexer(
+  database: Database,
+  registry: RegistryStore,
+  onError: (error: unknown) => void,
+): Indexer {
+  const loop: Loop = startLoop({
+    intervalMs: INTERVAL_MS,
+    onError,
+    work: async () => {
+      const { rows } = await database.pool.query<{ id: number }>(
+        'select id from journal where head - indexed >= $1',
+        [INDEX_BEHIND],
+      );
+      let progress = false;
+      for (const { id } of rows)
+        progress = (await indexNext(database.pool, registry, id, INDEX_BEHIND)) || progress;
+      return progress;
+    },
+  });
+  return loop;
+}
+
+/** Held to the end of the transaction by whoever changes a journal's index. */
+export async function lockIndex(client: pg.PoolClient, journalId: number): Promise<void> {
+  await client.query("select pg_advisory_xact_lock(hashtext('eventree index'), $1)", [journalId]);
+}
+
+/**
+ * Indexes what follows `indexed`, up to the end of a chunk.
+ *
+ * @param least do nothing while fewer events wait.
+ * @returns whether it did something.
+ */
+export function indexNext(
+  pool: pg.Pool,
+  store: RegistryStore,
+  journalId: number,
+  least: number,
+): Promise<boolean> {
+  return retryWithPartition(pool, () =>
+    inTransaction(pool, async (client) => {
+      await lockIndex(client, journalId);
+      const state = await client.query<{ head: string; indexed: string }>(
+        'select head, indexed from journal where id = $1',
+        [journalId],
+      );
+      const head = Number(state.rows[0]?.head ?? 0);
+      const indexed = Number(state.rows[0]?.indexed ?? 0);
+      if (head - indexed < least) return false;
+      // Under the lock: a registry that changes after this finds these events indexed by the old one and
+      // adds to them, see indexAttribute.
+      const registry = await store.refresh();
+      const chunk = chunkOf(indexed + 1);
+      const to = Math.min(head, (chunk + 1) * CHUNK_SIZE);
+      const sets = await collectTerms(client, journalId, indexed + 1, to, registry);
+      await writeRows(client, journalId, chunk, sets, indexed % CHUNK_SIZE !== 0);
+      await client.query('update journal set indexed = $2 where id = $1', [journalId, to]);
+      return true;
+    }),
+  );
+}
+
+/**
+ * Adds an attribute that was declared indexed after events with it had been recorded. New events carry it
+ * from the registry's change on; what was indexed before is gone through here, chunk by chunk.
+ */
+export async function indexAttribute(pool: pg.Pool, store: RegistryStore, name: string): Promise<void> {
+  const registry = store.current();
+  const belongs = (term: Term) => term === presenceTerm(name) || term.startsWith(valuePrefix(name));
+  const { rows: journals } = await pool.query<{ id: number }>('select id from journal order by id');
+  for (const { id } of journals) {
+    for (let chunk = 0; ; chunk++) {
+      const more = await retryWithPartition(pool, () =>
+        inTransaction(pool, async (client) => {
+          await lockIndex(client, id);
+          const state = await client.query<{ indexed: string }>('select indexed from journal where id = $1', [
+            id,
+          ]);
+          const indexed = Number(state.rows[0]?.indexed ?? 0);
+          const from = chunk * CHUNK_SIZE + 1;
+          if (from > indexed) return false;
+          const sets = await collectTerms(
+            client,
+            id,
+            from,
+            Math.min(indexed, from + CHUNK_SIZE - 1),
+            registry,
+          );
+          for (const term of sets.keys()) if (!belongs(term)) sets.delete(term);
+          await writeRows(client, id, chunk, sets, false);
+          return true;
+        }),
+      );
+      if (!more) break;
+    }
+  }
+  await store.indexIsReady(name);
+}
+
+/** The terms of the events from one position to another, of one chunk, with the positions that have them. */
+async function collectTerms(
+  client: pg.PoolClient,
+  journalId: number,
+  from: number,
+  to: number,
+  registry: Registry,
+): Promise<Map<Term, Bits>> {
+  const events = await readEvents(client, journalId, from, to);
+  const resources = await readResources(client, events);
+  const sets = new Map<Term, Bits>();
+  for (const event of events) {
+    const ordinal = ordinalOf(event.position);
+    const acl = event.resource === null ? null : (resources.get(event.resource)?.acl ?? null);
+    for (const term of [...termsOf(event, registry), ...viewerTerms(event, acl)]) {
+      const bits = sets.get(term) ?? noBits();
+      addBit(bits, ordinal);
+      sets.set(term, bits);
+    }
+  }
+  return sets;
+}
+
+async function readEvents(
+  client: pg.PoolClient,
+  journalId: number,
+  from: number,
+  to: number,
+): Promise<Event[]> {
+  const { rows } = await client.query<EventRow>({
+    name: 'index-events',
+    text: `select ${EVENT_COLUMNS} from event e
+      where e.journal_id = $1 and e.position between $2 and $3
+        and e.id >= (select min_id from journal_chunk where journal_id = $1 and chunk = $4)
+        and e.id <= (select max_id from journal_chunk where journal_id = $1 and chunk = $4)`,
+    values: [journalId, from, to, chunkOf(from)],
+    types: EVENT_TYPES,
+  });
+  return rows.map((row) => toEvent(row, ''));
+}
+
+async function readResources(
+  client: pg.PoolClient,
+  events: readonly Event[],
+): Promise<Map<string, Resource>> {
+  const refs = [...new Set(events.map(({ resource }) => resource).filter((ref) => ref !== null))];
+  const { rows } = await client.query<ResourceRow>({
+    name: 'index-resources',
+    text: `select ${RESOURCE_COLUMNS} from resource where ref = any($1)`,
+    values: [textArray(refs)],
+  });
+  return new Map(rows.map((row) => [row.ref, toResource(row)]));
+}
+
+/** @param merge whether the chunk has rows already, to which these bits are added. */
+export async function writeRows(
+  client: pg.PoolClient,
+  journalId: number,
+  chunk: number,
+  sets: ReadonlyMap<Term, Bits>,
+  merge: boolean,
+): Promise<void> {
+  const terms = [...sets.keys()];
+  if (terms.length === 0) return;
+  if (merge) {
+    for (const [term, bits] of await readRows(client, journalId, chunk, terms))
+      unite(sets.get(term) as Bits, bits);
+  }
+  await client.query({
+    name: 'index-write',
+    text: `insert into event_index (journal_id, term, chunk, bits)
+      select $1, row.term, $2, row.bits from unnest($3::text[], $4::bytea[]) as row (term, bits)
+      order by row.term collate "C"
+      on conflict (journal_id, term, chunk) do update set bits = excluded.bits`,
+    values: [journalId, chunk, textArray(terms), byteaArray([...sets.values()].map(encodeBits))],
+  });
+}
+
+export async function readRows(
+  client: pg.PoolClient,
+  journalId: number,
+  chunk: number,
+  terms: readonly Term[],
+): Promise<Map<Term, Bits>> {
+  const { rows } = await client.query<{ term: Term; bits: Buffer }>({
+    name: 'index-read',
+    text: 'select term, bits from event_index where journal_id = $1 and term = any($2) and chunk = $3',
+    values: [journalId, textArray(terms), chunk],
+  });
+  return new Map(rows.map(({ term, bits }) => [term, decodeBits(bits)]));
+}

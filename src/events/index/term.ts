@@ -1,0 +1,141 @@
+/**
+ * Terms: what the index knows of an event. Each is one text, made here and nowhere else, both when events
+ * are indexed and when a filter looks for them.
+ *
+ *     t:github.push        type                  a:user/jane          actor
+ *     c:ALARM              category              i:4f1c…              session
+ *     s:HIGH               severity              k:order-77           correlation
+ *     r:repository/acme/x  resource              u:<id>               parent
+ *     R:repository         type of resource      n:<id>               ancestor above the parent
+ *     w:deploy             word of the message   W:deploy             of the masked message
+ *     m:                   has a masked message
+ *     @branch              has the attribute     =branch:main         attribute and value
+ *     v2:group/dev         claim that sees it at level 2
+ *
+ * Terms sort by their bytes, and values are written so that this is the order of the values too: a range
+ * of values is a range of terms.
+ */
+import { type Acl, DATA, ENVELOPE, holders, type Level, PRIVATE } from '../../access/acl.ts';
+import type { Claim } from '../../access/claim.ts';
+import { resourceType } from '../../access/resource-ref.ts';
+import type { Json } from '../../base/json.ts';
+import { firstPoints } from '../../base/text.ts';
+import type { Attribute } from '../attribute.ts';
+import { ACL_CHANGE } from '../builtin.ts';
+import type { Event } from '../event.ts';
+import type { Registry } from '../registry.ts';
+
+export type Term = string;
+
+/** Longer values are cut: what begins alike meets under one term, and the events themselves decide. */
+export const MAX_VALUE_POINTS = 200;
+const MAX_WORD_CHARS = 60;
+
+export const typeTerm = (type: string): Term => `t:${type}`;
+export const categoryTerm = (category: string): Term => `c:${category}`;
+export const severityTerm = (severity: string): Term => `s:${severity}`;
+export const resourceTerm = (ref: string): Term => `r:${ref}`;
+export const resourceTypeTerm = (type: string): Term => `R:${type}`;
+export const actorTerm = (actor: string): Term => `a:${actor}`;
+export const sessionTerm = (session: string): Term => `i:${session}`;
+export const correlationTerm = (correlation: string): Term => `k:${correlation}`;
+export const parentTerm = (id: string): Term => `u:${id}`;
+export const ancestorTerm = (id: string): Term => `n:${id}`;
+export const presenceTerm = (attribute: string): Term => `@${attribute}`;
+export const viewerTerm = (level: Level, claim: Claim): Term => `v${level}:${claim}`;
+
+export const wordTerm = (word: string): Term => `w:${word}`;
+export const maskedWordTerm = (word: string): Term => `W:${word}`;
+/** Of events whose message has a second form; only these have terms of masked words. */
+export const MASKED: Term = 'm:';
+
+/** Numbers and ids would be as many words as there are events, so they are not indexed. */
+export function isIndexedWord(word: string): boolean {
+  return word.length <= MAX_WORD_CHARS && !/\p{N}/u.test(word);
+}
+
+/** All terms of one attribute's value begin with this. */
+export const valuePrefix = (attribute: string): Term => `=${attribute}:`;
+
+export function valueTerm(attribute: Attribute, value: Json): Term {
+  return valuePrefix(attribute.name) + sortableValue(attribute, value);
+}
+
+/** The value as text that sorts as the values of its kind do. */
+export function sortableValue({ kind }: Attribute, value: Json): string {
+  switch (kind) {
+    case 'INTEGER':
+    case 'FLOAT':
+      return sortableNumber(value as number);
+    case 'BOOLEAN':
+      return value === true ? 't' : 'f';
+    default:
+      // DATETIME is kept in a form whose text sorts as the time does; JSON is never indexed.
+      return firstPoints(value as string, MAX_VALUE_POINTS);
+  }
+}
+
+/** Whether a text may have been cut, so that its term stands for others too. */
+export function isCut(value: string): boolean {
+  return [...value].length >= MAX_VALUE_POINTS;
+}
+
+/**
+ * The terms of an event, all but those of who sees it. The same registry version must decide about every
+ * event that a search relies on: see indexer.ts.
+ */
+export function termsOf(event: Event, registry: Registry): Term[] {
+  const terms = [typeTerm(event.type), categoryTerm(event.category), severityTerm(event.severity)];
+  if (event.resource !== null) {
+    terms.push(resourceTerm(event.resource), resourceTypeTerm(resourceType(event.resource)));
+  }
+  if (event.actor !== null) terms.push(actorTerm(event.actor));
+  if (event.sessionId !== null) terms.push(sessionTerm(event.sessionId));
+  if (event.correlationId !== null) terms.push(correlationTerm(event.correlationId));
+  event.path.forEach(
+    (id, i) => void terms.push(i === event.path.length - 1 ? parentTerm(id) : ancestorTerm(id)),
+  );
+  for (const [name, value] of Object.entries(event.attributes)) {
+    const attribute = registry.attributes.get(name);
+    if (attribute?.indexed) terms.push(presenceTerm(name), valueTerm(attribute, value));
+  }
+  terms.push(...wordTerms(event.words));
+  return terms;
+}
+
+/**
+ * Who sees the event, as terms: the claims of its resource's ACL as it stands. An event without a
+ * resource is seen by its actor; a change of an ACL by who may see the ACL, because that is what it tells.
+ */
+export function viewerTerms(event: Pick<Event, 'type' | 'resource' | 'actor'>, acl: Acl | null): Term[] {
+  if (acl === null && event.resource !== null) return [];
+  if (acl === null) return event.actor === null ? [] : [viewerTerm(DATA, event.actor)];
+  const levels = new Map<Claim, Level>();
+  const grant = (claims: readonly Claim[], level: Level) => {
+    for (const claim of claims) levels.set(claim, level);
+  };
+  if (event.type === ACL_CHANGE) {
+    grant(holders(acl, 'viewAcl'), DATA);
+  } else {
+    grant(holders(acl, 'viewMeta'), ENVELOPE);
+    grant(holders(acl, 'viewData'), DATA);
+  }
+  grant(holders(acl, 'owners'), PRIVATE);
+  return [...levels].map(([claim, level]) => viewerTerm(level, claim));
+}
+
+function wordTerms(stored: string): Term[] {
+  const [first = '', second] = stored.split('|');
+  const indexed = (words: string) => words.split(' ').filter((word) => word !== '' && isIndexedWord(word));
+  if (second === undefined) return indexed(first).map(wordTerm);
+  return [MASKED, ...indexed(first).map(maskedWordTerm), ...indexed(second).map(wordTerm)];
+}
+
+// An IEEE 754 double sorts as its bits do, once the sign is flipped and negative ones are inverted.
+function sortableNumber(value: number): string {
+  const buffer = Buffer.allocUnsafe(8);
+  buffer.writeDoubleBE(value);
+  const bits = buffer.readBigUInt64BE();
+  const sortable = value < 0 ? ~bits & 0xffff_ffff_ffff_ffffn : bits | 0x8000_0000_0000_0000n;
+  return sortable.toString(16).padStart(16, '0');
+}

@@ -1,0 +1,353 @@
+/**
+ * Reading the journal for somebody: pages in journal order, single events, counts. Every statement here
+ * goes through the visibility rule (row.ts); the index only says where to look.
+ *
+ *     head ◀── read directly ── indexed ◀── by way of the index ── oldest
+ *
+ * A page sees the journal as it was at its first statement: positions above the head read then are left
+ * out, so a page and the cursor it ends with always fit together.
+ */
+import type { Principal } from '../access/principal.ts';
+import { EventreeError } from '../base/errors.ts';
+import type { Database } from '../db/database.ts';
+import { isTimeout } from '../db/trouble.ts';
+import type { EventId, Position, SeenEvent } from './event.ts';
+import { type Condition, type EventFilterInput, namedEvents, parseFilter } from './filter/filter.ts';
+import { filterSql, type Parameters } from './filter/filter-sql.ts';
+import { chunkOf, countBits, ordinalsOf, positionOf } from './index/bits.ts';
+import { type NamedEvent, type Plan, planSearch } from './index/plan.ts';
+import { type ChunkHits, type Direction, openSearch, type Search } from './index/search.ts';
+import type { Journal } from './journal.ts';
+import type { RegistryStore } from './registry-store.ts';
+import { EVENT_COLUMNS, EVENT_TYPES, EVENTS_AND_ACL, type EventRow, levelSql, toSeenEvent } from './row.ts';
+
+export interface PageRequest {
+  readonly journal: Journal;
+  readonly filter: Condition;
+  readonly direction: Direction;
+  /** Positions above this one only; 0 for all. */
+  readonly above: number;
+  /** Positions below this one only; Infinity for all. */
+  readonly below: number;
+  readonly limit: number;
+}
+
+export interface Page {
+  /** In the direction asked for. */
+  readonly events: readonly SeenEvent[];
+  /** The head of the journal when the page was read. */
+  readonly head: Position;
+}
+
+export interface Reader {
+  /** The filter by the registry in force. @throws UNKNOWN_ATTRIBUTE, ATTRIBUTE_KIND_MISMATCH, … */
+  filter(input: EventFilterInput | null | undefined): Promise<Condition>;
+  /** @throws LIMIT_EXCEEDED where the filter leaves too much to look through. */
+  page(request: PageRequest, principal: Principal): Promise<Page>;
+  /** How many events a page without limit would hold. */
+  count(request: Pick<PageRequest, 'journal' | 'filter'>, principal: Principal): Promise<number>;
+  /** Those that exist and are seen. */
+  byIds(ids: readonly EventId[], principal: Principal): Promise<Map<EventId, SeenEvent>>;
+  state(journal: Journal): Promise<JournalState>;
+}
+
+export interface JournalState {
+  readonly head: Position;
+  readonly indexed: number;
+  readonly oldest: number;
+}
+
+/** Positions looked at in one statement where the index leaves the rest to the events. */
+const FIRST_LOOK = 200;
+const LARGEST_LOOK = 20_000;
+
+export interface ReaderOptions {
+  readonly database: Database;
+  readonly registry: RegistryStore;
+  /** For one page or count, all its statements together. */
+  readonly timeoutMs: number;
+}
+
+export function createReader({ database, registry, timeoutMs }: ReaderOptions): Reader {
+  const { pool } = database;
+
+  /** What one page or count needs to know throughout. */
+  interface Task {
+    readonly journal: Journal;
+    readonly filter: Condition;
+    readonly principal: Principal;
+    readonly named: ReadonlyMap<EventId, NamedEvent>;
+    readonly deadline: number;
+  }
+
+  async function begin(journal: Journal, filter: Condition, principal: Principal): Promise<Task> {
+    const deadline = Date.now() + timeoutMs;
+    return { journal, filter, principal, named: await findNamed(filter, principal), deadline };
+  }
+
+  async function findNamed(filter: Condition, principal: Principal): Promise<Map<EventId, NamedEvent>> {
+    const ids = namedEvents(filter);
+    if (ids.length === 0) return new Map();
+    const seen = await reader.byIds(ids, principal);
+    return new Map(
+      [...seen].map(([id, { event }]) => [id, { position: event.position, isRoot: event.path.length === 0 }]),
+    );
+  }
+
+  /** Events within the bounds that meet filter and rule. */
+  async function select(
+    task: Task,
+    where: (parameters: Parameters) => string,
+    direction: Direction,
+    limit: number,
+  ) {
+    const { text, values } = statement(
+      task,
+      where,
+      (seen) => `
+      select ${EVENT_COLUMNS}, e.level from (${seen}) e
+      order by e.position ${direction === 'falling' ? 'desc' : 'asc'} limit ${limit}`,
+    );
+    const { rows } = await pool.query<EventRow & { level: 1 | 2 | 3 }>({ text, values, types: EVENT_TYPES });
+    return rows.map((row) => toSeenEvent(row, task.journal.name));
+  }
+
+  async function countWhere(task: Task, where: (parameters: Parameters) => string): Promise<number> {
+    const { text, values } = statement(task, where, (seen) => `select count(*) from (${seen}) e`);
+    const { rows } = await pool.query<{ count: string }>({ text, values });
+    return Number(rows[0]?.count ?? 0);
+  }
+
+  /** Walks the index and has the events looked at, larger and larger helpings at a time. */
+  async function* lookThrough(task: Task, search: Search, direction: Direction): AsyncGenerator<number[]> {
+    let helping: number[] = [];
+    let size = FIRST_LOOK;
+    for await (const round of search.rounds()) {
+      for (const hits of round) {
+        helping.push(...positionsOf(hits, direction));
+        if (helping.length < size) continue;
+        yield helping;
+        helping = [];
+        size = Math.min(size * 4, LARGEST_LOOK);
+        if (Date.now() > task.deadline) throw tooMuch();
+      }
+    }
+    if (helping.length > 0) yield helping;
+  }
+
+  async function indexedPart(
+    task: Task,
+    plan: Plan,
+    from: number,
+    to: number,
+    direction: Direction,
+    limit: number,
+  ): Promise<SeenEvent[]> {
+    if (from > to || plan.set.set === 'none') return [];
+    const events: SeenEvent[] = [];
+    if (plan.set.set === 'all') {
+      for (const [first, last] of windows(from, to, direction, plan.exact ? limit : FIRST_LOOK)) {
+        events.push(
+          ...(await select(task, between(task.journal, first, last), direction, limit - events.length)),
+        );
+        if (events.length >= limit) break;
+        if (Date.now() > task.deadline) throw tooMuch();
+      }
+      return events;
+    }
+    const search = await openSearch(pool, task.journal.id, plan, { from, to }, direction);
+    for await (const helping of lookThrough(task, search, direction)) {
+      let rest = helping;
+      while (rest.length > 0 && events.length < limit) {
+        // Where every hit is a result, no more of them are fetched than are wanted.
+        const taken = search.exact ? rest.slice(0, limit - events.length) : rest;
+        events.push(...(await select(task, oneOf(task.journal, taken), direction, limit - events.length)));
+        rest = search.exact ? rest.slice(taken.length) : [];
+      }
+      if (events.length >= limit) break;
+    }
+    return events;
+  }
+
+  const reader: Reader = {
+    async filter(input) {
+      try {
+        return parseFilter(input, registry.current());
+      } catch (error) {
+        // Declared a moment ago by way of another node, perhaps.
+        const known = registry.current();
+        if ((await registry.refresh()) === known) throw error;
+        return parseFilter(input, registry.current());
+      }
+    },
+
+    async page({ journal, filter, direction, above, below, limit }, principal) {
+      try {
+        const { head, indexed, oldest } = await reader.state(journal);
+        const task = await begin(journal, filter, principal);
+        const plan = planSearch(filter, principal.claims, task.named, registry.current());
+        const from = Math.max(above + 1, oldest);
+        const to = Math.min(below - 1, head);
+        const direct = (wanted: number) => {
+          const first = Math.max(from, indexed + 1);
+          if (first > to || wanted <= 0) return [];
+          return select(task, between(journal, first, to), direction, wanted);
+        };
+        const searched = (wanted: number) =>
+          wanted <= 0 ? [] : indexedPart(task, plan, from, Math.min(to, indexed), direction, wanted);
+
+        const [near, far] = direction === 'falling' ? [direct, searched] : [searched, direct];
+        const first = await near(limit);
+        return { head, events: [...first, ...(await far(limit - first.length))] };
+      } catch (error) {
+        throw isTimeout(error) ? tooMuch(error) : error;
+      }
+    },
+
+    async count({ journal, filter }, principal) {
+      try {
+        const { head, indexed, oldest } = await reader.state(journal);
+        const task = await begin(journal, filter, principal);
+        const plan = planSearch(filter, principal.claims, task.named, registry.current());
+        if (plan.exact && plan.set.set === 'all') return Math.max(0, head - oldest + 1);
+        let count =
+          indexed < head ? await countWhere(task, between(journal, Math.max(oldest, indexed + 1), head)) : 0;
+        if (oldest > indexed || plan.set.set === 'none') return count;
+        const search = await openSearch(pool, journal.id, plan, { from: oldest, to: indexed }, 'falling');
+        if (search.exact) {
+          for await (const round of search.rounds()) for (const { bits } of round) count += countBits(bits);
+        } else {
+          for await (const helping of lookThrough(task, search, 'falling')) {
+            count += await countWhere(task, oneOf(journal, helping));
+          }
+        }
+        return count;
+      } catch (error) {
+        throw isTimeout(error) ? tooMuch(error) : error;
+      }
+    },
+
+    async byIds(ids, principal) {
+      const parameters = new ParameterList();
+      const sought = parameters.add(ids);
+      const level = levelSql(principal.claims, parameters);
+      const { rows } = await pool.query<EventRow & { level: 1 | 2 | 3; journal: string }>({
+        text: `select ${EVENT_COLUMNS}, e.level, j.name as journal from (
+            select e.*, ${level} as level from unnest(${sought}::uuid[]) as sought (id)
+            cross join lateral (select * from event where id = sought.id limit 1) e
+            left join resource r on r.ref = e.resource
+          ) e join journal j on j.id = e.journal_id
+          where e.level > 0`,
+        values: parameters.values,
+        types: EVENT_TYPES,
+      });
+      return new Map(rows.map((row) => [row.id, toSeenEvent(row, row.journal)]));
+    },
+
+    async state(journal) {
+      const { rows } = await pool.query<{
+        head: string;
+        indexed: string;
+        oldest: string;
+        registry_version: number;
+      }>({
+        name: 'journal-state',
+        text: 'select head, indexed, oldest, (select registry_version from installation) from journal where id = $1',
+        values: [journal.id],
+      });
+      const [row] = rows;
+      if (row !== undefined && row.registry_version !== registry.current().version) await registry.refresh();
+      return {
+        head: Number(row?.head ?? 0) as Position,
+        indexed: Number(row?.indexed ?? 0),
+        oldest: Number(row?.oldest ?? 1),
+      };
+    },
+  };
+  return reader;
+}
+
+/** Collects values and hands out their placeholders. */
+class ParameterList implements Parameters {
+  readonly values: unknown[] = [];
+
+  add(value: unknown): string {
+    return `$${this.values.push(value)}`;
+  }
+}
+
+/** A statement over the events in question that the viewer sees and the filter lets through. */
+function statement(
+  {
+    filter,
+    principal,
+    named,
+  }: { filter: Condition; principal: Principal; named: ReadonlyMap<EventId, NamedEvent> },
+  where: (parameters: Parameters) => string,
+  around: (seen: string) => string,
+): { text: string; values: unknown[] } {
+  const parameters = new ParameterList();
+  const level = levelSql(principal.claims, parameters);
+  const condition = filterSql(filter, parameters, 'e.level', new Set(named.keys()));
+  const seen = `
+    select e.* from (
+      select e.*, ${level} as level from ${EVENTS_AND_ACL} where ${where(parameters)}
+    ) e where e.level > 0 and ${condition}`;
+  return { text: around(seen), values: parameters.values };
+}
+
+/** Positions from one to another, both within; `id` lies in what their chunks span, so that only the
+ * partitions that can hold them are opened. */
+function between(journal: Journal, first: number, last: number) {
+  return (parameters: Parameters) => {
+    const journalId = parameters.add(journal.id);
+    const chunks = `c.journal_id = ${journalId} and c.chunk between ${parameters.add(chunkOf(first))} and ${parameters.add(chunkOf(last))}`;
+    return `e.journal_id = ${journalId}
+      and e.position between ${parameters.add(first)} and ${parameters.add(last)}
+      and ${idsOf(chunks)}`;
+  };
+}
+
+function oneOf(journal: Journal, positions: readonly number[]) {
+  return (parameters: Parameters) => {
+    const journalId = parameters.add(journal.id);
+    const chunks = `c.journal_id = ${journalId} and c.chunk = any(${parameters.add([...new Set(positions.map(chunkOf))])}::int[])`;
+    return `e.journal_id = ${journalId}
+      and e.position = any(${parameters.add(positions)}::bigint[])
+      and ${idsOf(chunks)}`;
+  };
+}
+
+function idsOf(chunks: string): string {
+  return `e.id >= (select c.min_id from journal_chunk c where ${chunks} order by c.min_id limit 1)
+      and e.id <= (select c.max_id from journal_chunk c where ${chunks} order by c.max_id desc limit 1)`;
+}
+
+function positionsOf({ chunk, bits }: ChunkHits, direction: Direction): Position[] {
+  const positions = ordinalsOf(bits).map((ordinal) => positionOf(chunk, ordinal));
+  return direction === 'falling' ? positions.reverse() : positions;
+}
+
+/** Cuts a span into pieces in the direction of the walk, each four times as long as the one before. */
+function* windows(
+  from: number,
+  to: number,
+  direction: Direction,
+  first: number,
+): Generator<[number, number]> {
+  let length = first;
+  for (let done = 0; done < to - from + 1; done += length, length = Math.min(length * 4, LARGEST_LOOK)) {
+    yield direction === 'falling'
+      ? [Math.max(from, to - done - length + 1), to - done]
+      : [from + done, Math.min(to, from + done + length - 1)];
+  }
+}
+
+function tooMuch(cause?: unknown): EventreeError {
+  return new EventreeError(
+    'LIMIT_EXCEEDED',
+    'The query took too long: narrow the filter by an indexed attribute, a type, a resource, an actor or a time.',
+    {},
+    cause,
+  );
+}

@@ -1,0 +1,34 @@
+/**
+ * A database of its own for each test, on the PostgreSQL that global-setup.ts started.
+ */
+import { randomBytes } from 'node:crypto';
+import pg from 'pg';
+import { inject } from 'vitest';
+
+export interface ScratchDatabase {
+  readonly url: string;
+  /** Cuts off whoever is still connected. */
+  drop(): Promise<void>;
+}
+
+/** An empty database with a random name. */
+export async function scratchDatabase(): Promise<ScratchDatabase> {
+  const name = `scratch_${randomBytes(8).toString('hex')}`;
+  await onServer(`CREATE DATABASE ${name}`);
+  const url = new URL(inject('postgresUrl'));
+  url.pathname = name;
+  return {
+    url: url.href,
+    drop: () => onServer(`DROP DATABASE ${name} WITH (FORCE)`),
+  };
+}
+
+async function onServer(sql: string): Promise<void> {
+  const client = new pg.Client({ connectionString: inject('postgresUrl') });
+  await client.connect();
+  try {
+    await client.query(sql);
+  } finally {
+    await client.end();
+  }
+}

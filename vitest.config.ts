@@ -1,0 +1,15 @@
+import { defineConfig } from 'vitest/config';
+
+// Test files run side by side, each in a process of its own: what one does to its globals or leaves
+// behind is not seen by the next. They share one PostgreSQL and build a database each.
+export default defineConfig({
+  test: {
+    include: ['test/**/*.test.ts', 'src/**/*.test.ts'],
+    globalSetup: ['test/support/global-setup.ts'],
+    pool: 'forks',
+    // Most of a test's time passes in PostgreSQL, which wants a core as well.
+    maxWorkers: 2,
+    testTimeout: 30_000,
+    hookTimeout: 30_000,
+  },
+});
