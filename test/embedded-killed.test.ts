@@ -3,6 +3,7 @@ import { once } from 'node:events';
 import { access, mkdir, readdir, rename, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import pg from 'pg';
+import { pino } from 'pino';
 import { describe, expect, it, onTestFinished, vi } from 'vitest';
 import { openDataFolder } from '../src/db/data-folder.ts';
 import { findBinaries } from '../src/db/embedded-binaries.ts';
@@ -104,13 +105,18 @@ describe('killed', () => {
     await (await openDataFolder(dataDir)).release();
   });
 
-  it('stops while it is waiting to start PostgreSQL again', async () => {
+  it('is not started again once it is to stop', async () => {
     const dataDir = await dataFolder();
-    const embedded = await startHere(dataDir);
+    let stopping: Promise<void> | undefined;
+    const write = (line: string) => {
+      if (line.includes('starting it again')) stopping = embedded.stop();
+    };
+    const embedded = await startHere(dataDir, { logger: pino({ level: 'error' }, { write }) });
     process.kill(await postmasterOf(dataDir), 'SIGKILL');
-    await embedded.stop();
     expect(await embedded.ended).toEqual({ reason: 'stopped' });
+    await stopping;
     await untilNothingRunsOn(dataDir);
+    expect(await readdir(dataDir)).toEqual(['postgres']);
   });
 
   it('leaves nothing half made of an initdb', async () => {
@@ -129,6 +135,15 @@ describe('killed', () => {
     const again = await startHere(dataDir);
     expect(await query(again.url, 'SELECT 1')).toEqual([[1]]);
     expect(await draftsIn(dataDir)).toEqual([]);
+  });
+
+  it('leaves nothing of an initdb that is killed under it', async () => {
+    const dataDir = join(await temporaryFolder(), 'data');
+    const starting = startHere(dataDir);
+    const refused = expect(starting).rejects.toThrow(/^The database in .* cannot be created/);
+    killIfThere((await processOn(dataDir, /\/initdb .*postgres\.init-/)).pid);
+    await refused;
+    expect(await readdir(dataDir)).toEqual([]);
   });
 
   async function draftsIn(dataDir: string): Promise<string[]> {

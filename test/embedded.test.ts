@@ -10,6 +10,7 @@ import {
   command,
   copiesOfOneCluster,
   expectedSocketFolder,
+  isRoot,
   processOn,
   query,
   runningOn,
@@ -147,6 +148,7 @@ describe('refuses', () => {
     );
     await expect(start).rejects.toThrow(StartError);
     expect(await readdir(dataDir)).toEqual(['postgres']);
+    await expect(access(expectedSocketFolder(dataDir))).rejects.toThrow('ENOENT');
   });
 
   it('to run where there are no sockets with permissions', () => {
@@ -155,23 +157,30 @@ describe('refuses', () => {
 });
 
 describe('the socket', () => {
-  it.each(['a link', 'an open folder'])('is not put where somebody else has laid %s', async (what) => {
-    const dataDir = await dataFolder();
-    const trap = await temporaryFolder();
-    const path = expectedSocketFolder(dataDir);
-    if (what === 'a link') await symlink(trap, path);
-    else await mkdir(path).then(() => chmod(path, 0o777));
-    try {
-      const { url } = await startHere(dataDir);
-      const host = new URL(url).searchParams.get('host') ?? '';
-      expect(host).not.toBe(path);
-      expect((await lstat(host)).mode & 0o777).toBe(0o700);
-      expect(await readdir(path)).toEqual([]);
-      expect(await query(url, 'SELECT 1')).toEqual([[1]]);
-    } finally {
-      await rm(path, { recursive: true });
-    }
-  });
+  // The last is for root only: nobody else can give a folder away.
+  it.each(['a link', 'an open folder', ...(isRoot ? ['a folder of his own'] : [])])(
+    'is not put where somebody else has laid %s',
+    async (what) => {
+      const dataDir = await dataFolder();
+      const trap = await temporaryFolder();
+      await chmod(trap, 0o700);
+      const path = expectedSocketFolder(dataDir);
+      if (what === 'a link') await symlink(trap, path);
+      else await mkdir(path, { mode: 0o700 });
+      if (what === 'an open folder') await chmod(path, 0o777);
+      if (what === 'a folder of his own') await command('chown', ['nobody', path]);
+      try {
+        const { url } = await startHere(dataDir);
+        const host = new URL(url).searchParams.get('host') ?? '';
+        expect(host).not.toBe(path);
+        expect((await lstat(host)).mode & 0o777).toBe(0o700);
+        expect(await readdir(path)).toEqual([]);
+        expect(await query(url, 'SELECT 1')).toEqual([[1]]);
+      } finally {
+        await rm(path, { recursive: true });
+      }
+    },
+  );
 
   it('lies where its path is short enough', () => {
     expect(chooseBase(['/var/tmp', '/tmp'], 'eventree-0')).toBe('/var/tmp');

@@ -30,3 +30,27 @@ export function pause(ms: number, signal?: AbortSignal): Promise<void> {
     signal?.addEventListener('abort', done, { once: true });
   });
 }
+
+/**
+ * Tries until it succeeds, the failure is of another kind, or the signal fires.
+ *
+ * @throws the last failure.
+ */
+export async function persist<T>(
+  work: () => Promise<T>,
+  {
+    isPassing,
+    backoff,
+    signal,
+  }: { isPassing: (error: unknown) => boolean; backoff: Backoff; signal: AbortSignal },
+): Promise<T> {
+  for (let attempt = 0; ; attempt++) {
+    try {
+      return await work();
+    } catch (error) {
+      if (!isPassing(error)) throw error;
+      await pause(nextDelay(attempt, backoff), signal);
+      if (signal.aborted) throw error;
+    }
+  }
+}

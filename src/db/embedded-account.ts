@@ -1,6 +1,6 @@
 /**
- * Who PostgreSQL runs as. It refuses to run as root, because a hole in it would then be a hole in the
- * machine, and it has to end when the server is killed, which nobody but the kernel can see to.
+ * Who PostgreSQL runs as, and that it ends with the server. It refuses to run as root: a hole in it would be
+ * a hole in the machine. And a server that is killed cannot stop it any more: the kernel has to.
  *
  *     server runs as                      PostgreSQL runs as
  *     ordinary user                       that user
@@ -70,28 +70,34 @@ async function giveTo(
   dataFolder: string,
   cluster: string | undefined,
 ): Promise<Account> {
-  // The cluster is there if it was created where namespaces are allowed, e.g. on the host of this container.
-  const owner = `${user.uid}:${user.gid}`;
-  const given = [
-    await run(OWN_ACCOUNT, 'chown', [owner, dataFolder]),
-    ...(cluster === undefined ? [] : [await run(OWN_ACCOUNT, 'chown', ['-R', '-h', owner, cluster])]),
-  ];
-  const refused = given.find(({ code }) => code !== 0);
-  if (refused === undefined) return { prefix: bound, stepDown: user };
+  const account = { prefix: bound, stepDown: user };
+  // Not where it is open to that user anyway: such a folder has other uses.
+  if (!(await reaches(account, dataFolder))) await give(user, dataFolder, []);
+  // It is there if it was created where namespaces are allowed, e.g. on the host of this container.
+  if (cluster !== undefined) await give(user, cluster, ['-R', '-h']);
+  return account;
+}
+
+async function give(user: User, folder: string, options: readonly string[]): Promise<void> {
+  const { code, output } = await run(OWN_ACCOUNT, 'chown', [...options, `${user.uid}:${user.gid}`, folder]);
+  if (code === 0) return;
   throw new StartError(
-    `PostgreSQL does not run as root, and ${dataFolder} cannot be given to the user ${user.name} (${refused.output.trim()}). ` +
+    `PostgreSQL does not run as root, and ${folder} cannot be given to the user ${user.name} (${output.trim()}). ` +
       'Start Eventree as an ordinary user, or set DATABASE_URL to a PostgreSQL server.',
   );
 }
 
 /** @throws StartError where the account does not reach the file or folder. */
 export async function checkReach(account: Account, path: string): Promise<void> {
-  if (account.stepDown === undefined) return;
-  if ((await run(account, 'test', ['-x', path])).code === 0) return;
+  if (account.stepDown === undefined || (await reaches(account, path))) return;
   throw new StartError(
     `PostgreSQL does not run as root, but the user ${account.stepDown.name} cannot reach ${path}. ` +
       'Open the folders above it (chmod o+x), start Eventree as an ordinary user, or set DATABASE_URL to a PostgreSQL server.',
   );
+}
+
+async function reaches(account: Account, path: string): Promise<boolean> {
+  return (await run(account, 'test', ['-x', path])).code === 0;
 }
 
 async function findUnprivileged(): Promise<User> {

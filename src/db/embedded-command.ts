@@ -15,7 +15,7 @@ export interface Account {
 /** Whoever the server is: for programs that touch no data. */
 export const OWN_ACCOUNT: Account = { prefix: [] };
 
-/** Nothing is inherited: PGDATA, PGPORT and their kin would say otherwise than we do. */
+/** Nothing is inherited: PostgreSQL reads PGDATA, PGPORT, the locale and more from there. */
 const ENVIRONMENT = { PATH: '/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin', LC_ALL: 'C' };
 
 export interface Outcome {

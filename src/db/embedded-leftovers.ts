@@ -6,7 +6,6 @@
  * Only who holds the lock of the data folder may ask for this: there can be no other server whose database
  * it would be.
  */
-
 import { StartError } from '../base/errors.ts';
 import type { Logger } from '../base/logger.ts';
 import { pause } from '../base/retry.ts';
@@ -45,7 +44,7 @@ export async function stopLeftovers(cluster: Cluster, logger: Logger): Promise<v
   );
 }
 
-export function leftoversOf(cluster: Cluster, processes: readonly RunningProcess[]): RunningProcess[] {
+function leftoversOf(cluster: Cluster, processes: readonly RunningProcess[]): RunningProcess[] {
   return processes.filter(
     (process) => isPostmaster(cluster, process) || process.command.startsWith(`postgres: ${cluster.name}: `),
   );

@@ -31,7 +31,6 @@ export async function untilReady(socketFolder: string, signal: AbortSignal, logg
     if (answer === 'done') return;
     if (answer === NO_SUCH_DATABASE) {
       await tryQuery(connectionUrl(socketFolder, 'postgres'), `CREATE DATABASE ${DATABASE}`);
-      continue;
     }
     if (!told && Date.now() - began > 5_000) {
       told = true;

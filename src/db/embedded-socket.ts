@@ -6,7 +6,7 @@
  * It lies there and not with the data, because a socket's path is limited to about a hundred bytes. Its
  * name comes from the cluster, so that a server that is killed leaves one folder, not one for each time.
  */
-import { chown, lstat, mkdir, mkdtemp, rm, rmdir } from 'node:fs/promises';
+import { chown, lstat, mkdir, mkdtemp, rmdir, unlink } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { messageOf, StartError } from '../base/errors.ts';
@@ -34,10 +34,11 @@ export async function openSocketFolder(clusterName: string, account: Account): P
   }
 }
 
-/** Removes the folder with what a PostgreSQL that was killed has left in it. */
+/** Removes the folder with what a PostgreSQL that was killed has left in it. Never rejects. */
 export async function removeSocketFolder(folder: string): Promise<void> {
-  for (const file of [SOCKET, `${SOCKET}.lock`]) await rm(join(folder, file), { force: true });
-  await rmdir(folder);
+  for (const file of [SOCKET, `${SOCKET}.lock`]) await unlink(join(folder, file)).catch(() => {});
+  // Whatever stops us, it is one small folder, and no reason to keep the data locked.
+  await rmdir(folder).catch(() => {});
 }
 
 /**

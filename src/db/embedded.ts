@@ -85,6 +85,9 @@ async function startIn(dataFolder: DataFolder, options: EmbeddedOptions): Promis
     untilReady: (postmaster) => untilReady(socketFolder, postmaster.gone, logger),
     stopWithinMs,
     logger,
+  }).catch(async (error) => {
+    await removeSocketFolder(socketFolder);
+    throw error;
   });
   logger.info({ folder: cluster.folder }, 'the embedded database is running');
   let stopped: Promise<void> | undefined;

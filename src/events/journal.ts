@@ -13,6 +13,8 @@ export interface Journal {
 }
 
 export interface Journals {
+  /** One that was found before, without asking the database. */
+  known(name: string): Journal | undefined;
   /** @throws BAD_USER_INPUT for what cannot name a journal. */
   find(name: string): Promise<Journal | null>;
   /** @throws BAD_USER_INPUT, LIMIT_EXCEEDED */
@@ -39,6 +41,8 @@ export function createJournals(
   const select = { id: true, name: true, epoch: true } as const;
 
   const journals: Journals = {
+    known: (name) => known.get(name),
+
     async find(name) {
       if (!FORM.test(name)) throw badName(name);
       return known.get(name) ?? remember(await prisma.journal.findUnique({ where: { name }, select }));

@@ -7,11 +7,13 @@
  * A page sees the journal as it was at its first statement: positions above the head read then are left
  * out, so a page and the cursor it ends with always fit together.
  */
+import type { Acl } from '../access/acl.ts';
 import type { Principal } from '../access/principal.ts';
+import { type ResourceRow, toResource } from '../access/resource.ts';
 import { EventreeError } from '../base/errors.ts';
 import type { Database } from '../db/database.ts';
 import { isTimeout } from '../db/trouble.ts';
-import type { EventId, Position, SeenEvent } from './event.ts';
+import type { Event, EventId, Position, SeenEvent } from './event.ts';
 import { type Condition, type EventFilterInput, namedEvents, parseFilter } from './filter/filter.ts';
 import { filterSql, type Parameters } from './filter/filter-sql.ts';
 import { chunkOf, countBits, ordinalsOf, positionOf } from './index/bits.ts';
@@ -19,7 +21,15 @@ import { type NamedEvent, type Plan, planSearch } from './index/plan.ts';
 import { type ChunkHits, type Direction, openSearch, type Search } from './index/search.ts';
 import type { Journal } from './journal.ts';
 import type { RegistryStore } from './registry-store.ts';
-import { EVENT_COLUMNS, EVENT_TYPES, EVENTS_AND_ACL, type EventRow, levelSql, toSeenEvent } from './row.ts';
+import {
+  EVENT_COLUMNS,
+  EVENT_TYPES,
+  EVENTS_AND_ACL,
+  type EventRow,
+  levelSql,
+  toEvent,
+  toSeenEvent,
+} from './row.ts';
 
 export interface PageRequest {
   readonly journal: Journal;
@@ -49,6 +59,14 @@ export interface Reader {
   /** Those that exist and are seen. */
   byIds(ids: readonly EventId[], principal: Principal): Promise<Map<EventId, SeenEvent>>;
   state(journal: Journal): Promise<JournalState>;
+  /** Events from one position to another, both within, for whoever passes them on by the rule. */
+  unjudged(journal: Journal, from: number, to: number): Promise<UnjudgedEvent[]>;
+}
+
+/** An event with the ACL of its resource, before it is asked who sees it. */
+export interface UnjudgedEvent {
+  readonly event: Event;
+  readonly acl: Acl | null;
 }
 
 export interface JournalState {
@@ -262,6 +280,20 @@ export function createReader({ database, registry, timeoutMs }: ReaderOptions): 
         indexed: Number(row?.indexed ?? 0),
         oldest: Number(row?.oldest ?? 1),
       };
+    },
+
+    async unjudged(journal, from, to) {
+      const parameters = new ParameterList();
+      const { rows } = await pool.query<EventRow & { acl: ResourceRow | null }>({
+        text: `select ${EVENT_COLUMNS}, to_jsonb(r) as acl from ${EVENTS_AND_ACL}
+          where ${between(journal, from, to)(parameters)} order by e.position`,
+        values: parameters.values,
+        types: EVENT_TYPES,
+      });
+      return rows.map((row) => ({
+        event: toEvent(row, journal.name),
+        acl: row.acl === null ? null : toResource(row.acl).acl,
+      }));
     },
   };
   return reader;

@@ -11,7 +11,7 @@
  * A commit whose outcome is unknown, because the connection broke under it, is tried again with the same
  * ids: what had been written is then found, not written twice.
  */
-import { type Acl, DATA, type Level } from '../access/acl.ts';
+import { DATA, type Level } from '../access/acl.ts';
 import type { Principal } from '../access/principal.ts';
 import { EventreeError } from '../base/errors.ts';
 import { nextDelay, pause } from '../base/retry.ts';
@@ -23,6 +23,7 @@ import { type Draft, type DraftLimits, draftEvents, type RecordEventInput } from
 import type { Event, EventId, Position, SeenEvent } from './event.ts';
 import type { Journal, Journals } from './journal.ts';
 import { createLookUp } from './look-up.ts';
+import type { UnjudgedEvent } from './read.ts';
 import type { Registry } from './registry.ts';
 import type { RegistryStore } from './registry-store.ts';
 import { levelOfEvent } from './visibility.ts';
@@ -35,7 +36,7 @@ export interface RecordLimits extends DraftLimits {
 export interface Announcement {
   readonly journal: Journal;
   readonly firstPosition: Position;
-  readonly events: readonly { readonly event: Event; readonly acl: Acl | null }[];
+  readonly events: readonly UnjudgedEvent[];
 }
 
 export interface RecordingOptions {

@@ -1,10 +1,9 @@
 /**
  * Rows of `event` as PostgreSQL sends them, and the visibility rule as SQL.
  *
- * Every statement that reads events for somebody is built from `SEEN_EVENTS`, so none can leave the rule
- * out: it joins the resource's ACL as it stands and yields the level at which the reader sees the event.
- * The same rule is written for memory in access/acl.ts and for the index in index/term.ts; a test holds
- * the three against a fourth, naive one.
+ * Every statement that reads events for somebody joins the resource's ACL as it stands
+ * (`EVENTS_AND_ACL`) and asks for the level at which the reader sees the event (`levelSql`).
+ * The same rule is written for memory in visibility.ts; a test holds both against a third, naive one.
  */
 import pg from 'pg';
 import { DATA, ENVELOPE, type Level, NOTHING, PRIVATE } from '../access/acl.ts';

@@ -40,8 +40,8 @@ export const INDEX_BEHIND = 1_024;
 const INTERVAL_MS = 5_000;
 
 export interface Indexer {
-  /** A journal has grown. */
-  nudge(): void;
+  /** So many events have been recorded. */
+  grown(events: number): void;
   stop(): Promise<void>;
 }
 
@@ -64,7 +64,16 @@ export function startIndexer(
       return progress;
     },
   });
-  return loop;
+  let grown = 0;
+  return {
+    grown(events) {
+      grown += events;
+      if (grown < INDEX_BEHIND) return;
+      grown = 0;
+      loop.nudge();
+    },
+    stop: () => loop.stop(),
+  };
 }
 
 /** Held to the end of the transaction by whoever changes a journal's index. */

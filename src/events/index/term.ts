@@ -15,15 +15,15 @@
  * Terms sort by their bytes, and values are written so that this is the order of the values too: a range
  * of values is a range of terms.
  */
-import { type Acl, DATA, ENVELOPE, holders, type Level, PRIVATE } from '../../access/acl.ts';
+import type { Acl, Level } from '../../access/acl.ts';
 import type { Claim } from '../../access/claim.ts';
 import { resourceType } from '../../access/resource-ref.ts';
 import type { Json } from '../../base/json.ts';
 import { firstPoints } from '../../base/text.ts';
 import type { Attribute } from '../attribute.ts';
-import { ACL_CHANGE } from '../builtin.ts';
 import type { Event } from '../event.ts';
 import type { Registry } from '../registry.ts';
+import { viewersOf } from '../visibility.ts';
 
 export type Term = string;
 
@@ -103,25 +103,9 @@ export function termsOf(event: Event, registry: Registry): Term[] {
   return terms;
 }
 
-/**
- * Who sees the event, as terms: the claims of its resource's ACL as it stands. An event without a
- * resource is seen by its actor; a change of an ACL by who may see the ACL, because that is what it tells.
- */
+/** Who sees the event, as terms. @param acl of its resource, as it stands. */
 export function viewerTerms(event: Pick<Event, 'type' | 'resource' | 'actor'>, acl: Acl | null): Term[] {
-  if (acl === null && event.resource !== null) return [];
-  if (acl === null) return event.actor === null ? [] : [viewerTerm(DATA, event.actor)];
-  const levels = new Map<Claim, Level>();
-  const grant = (claims: readonly Claim[], level: Level) => {
-    for (const claim of claims) levels.set(claim, level);
-  };
-  if (event.type === ACL_CHANGE) {
-    grant(holders(acl, 'viewAcl'), DATA);
-  } else {
-    grant(holders(acl, 'viewMeta'), ENVELOPE);
-    grant(holders(acl, 'viewData'), DATA);
-  }
-  grant(holders(acl, 'owners'), PRIVATE);
-  return [...levels].map(([claim, level]) => viewerTerm(level, claim));
+  return [...viewersOf(event, acl)].map(([claim, level]) => viewerTerm(level, claim));
 }
 
 function wordTerms(stored: string): Term[] {

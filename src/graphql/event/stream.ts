@@ -1,0 +1,142 @@
+/**
+ * Watching the journal. Streams are those of live/follow.ts; here they are opened and put into words.
+ *
+ * What is wrong with the arguments is an error of the subscription itself. What goes wrong later comes as
+ * an error of one message, after which the stream ends: an iterator that throws would cost the client all
+ * its other subscriptions on the same socket.
+ */
+import type { ResourceRef } from '../../access/resource-ref.ts';
+import { abortable } from '../../base/abortable.ts';
+import { EventreeError } from '../../base/errors.ts';
+import type { Position, SeenEvent } from '../../events/event.ts';
+import type { EventFilterInput } from '../../events/filter/filter.ts';
+import { type Journal, unwritten } from '../../events/journal.ts';
+import { type Delivery, type FollowRequest, follow } from '../../live/follow.ts';
+import { builder } from '../builder.ts';
+import type { Context } from '../context.ts';
+import { EventType } from './event.ts';
+import { EventFilter } from './filter.ts';
+
+const MAX_BATCH = 1_000;
+const DEFAULT_BATCH = 100;
+
+type Outcome<T> = { readonly value: T } | { readonly failure: unknown };
+
+const StreamStart = builder.enumType('StreamStart', { values: ['BEGINNING', 'NOW'] as const });
+
+const StreamGapType = builder.objectRef<{ journal: Journal; oldest: Position }>('StreamGap').implement({
+  fields: (t) => ({
+    reason: t.string({
+      resolve: ({ journal }) =>
+        `The journal ${journal.name} no longer holds all events that followed this cursor.`,
+    }),
+    oldest: t.string({
+      description: 'Of the oldest event that is still there.',
+      resolve: ({ journal, oldest }, _, { core }) => core.seal.seal(journal, oldest),
+    }),
+  }),
+});
+
+const EventStreamMessageType = builder.objectRef<Delivery>('EventStreamMessage').implement({
+  fields: (t) => ({
+    events: t.field({ type: [EventType], resolve: ({ events }) => events }),
+    cursor: t.string({
+      description: 'Resume from here.',
+      resolve: ({ journal, position }, _, { core }) => core.seal.seal(journal, position),
+    }),
+    live: t.exposeBoolean('live', { description: 'False while catching up with what was recorded before.' }),
+    gap: t.field({
+      type: StreamGapType,
+      nullable: true,
+      description: 'Set when events between the asked-for cursor and the first one here no longer exist.',
+      resolve: ({ journal, gap }) => (gap === null ? null : { journal, oldest: gap.oldest }),
+    }),
+    hidden: t.field({
+      type: ['ResourceRef'],
+      description:
+        'Resources whose events the viewer could see until here and no longer may: drop what is held of them.',
+      resolve: ({ hidden }) => hidden as ResourceRef[],
+    }),
+  }),
+});
+
+builder.subscriptionFields((t) => ({
+  eventRecorded: t.field({
+    type: EventType,
+    description: `Each event that the viewer may see and that matches, in journal order: what came after \`after\`
+first, then what happens, with no gap and no repeat between the two. Without \`after\`: from now on.`,
+    args: {
+      journal: t.arg.string({ required: true, defaultValue: 'main' }),
+      filter: t.arg({ type: EventFilter }),
+      after: t.arg.string(),
+    },
+    subscribe: async (_, args, context) => {
+      const request = await openStream({ ...args, from: 'NOW', maxBatch: DEFAULT_BATCH }, context);
+      return outcomes(context, request, ({ events }) => events);
+    },
+    resolve: (outcome: Outcome<SeenEvent>) => unwrap(outcome),
+  }),
+
+  eventStream: t.field({
+    type: EventStreamMessageType,
+    description: `The same with the stream's own state. A message comes when there are events, when the stream turns
+live, and at least every 10 seconds as a checkpoint, so that a filter that matches nothing still
+moves the cursor on.`,
+    args: {
+      journal: t.arg.string({ required: true, defaultValue: 'main' }),
+      filter: t.arg({ type: EventFilter }),
+      after: t.arg.string(),
+      from: t.arg({ type: StreamStart, required: true, defaultValue: 'NOW' }),
+      maxBatch: t.arg.int({
+        required: true,
+        defaultValue: DEFAULT_BATCH,
+        description: 'Most events in one message.',
+      }),
+    },
+    subscribe: async (_, args, context) =>
+      outcomes(context, await openStream(args, context), (message) => [message]),
+    resolve: (outcome: Outcome<Delivery>) => unwrap(outcome),
+  }),
+}));
+
+interface StreamArgs {
+  readonly journal: string;
+  readonly filter?: EventFilterInput | null | undefined;
+  readonly after?: string | null | undefined;
+  readonly from: 'BEGINNING' | 'NOW';
+  readonly maxBatch: number;
+}
+
+/** @throws CURSOR_INVALID, BAD_USER_INPUT and what the filter is refused for. */
+async function openStream(args: StreamArgs, { core, principal }: Context): Promise<FollowRequest> {
+  const { journal: name, maxBatch } = args;
+  if (maxBatch < 1 || maxBatch > MAX_BATCH) {
+    throw new EventreeError('BAD_USER_INPUT', `maxBatch must lie between 1 and ${MAX_BATCH}.`);
+  }
+  const filter = await core.reader.filter(args.filter);
+  const journal = (await core.journals.find(name)) ?? unwritten(name);
+  const start = args.from === 'BEGINNING' ? 'beginning' : 'now';
+  const after = args.after == null ? start : core.seal.open(journal, args.after);
+  return { journal: name, filter, principal, after, maxBatch };
+}
+
+function outcomes<T>(
+  { core }: Context,
+  request: FollowRequest,
+  unpack: (delivery: Delivery) => readonly T[],
+): AsyncGenerator<Outcome<T>, void> {
+  return abortable(async function* (signal) {
+    try {
+      for await (const delivery of follow(core.follow, request, signal)) {
+        for (const value of unpack(delivery)) yield { value };
+      }
+    } catch (failure) {
+      yield { failure };
+    }
+  });
+}
+
+function unwrap<T>(outcome: Outcome<T>): T {
+  if ('failure' in outcome) throw outcome.failure;
+  return outcome.value;
+}

@@ -1,0 +1,12 @@
+/** The whole schema: one import per thing. Printed as schema.graphql by `npm run schema`. */
+import { builder } from './builder.ts';
+import './viewer.ts';
+import './registry/registry.ts';
+import './resource/resource-type.ts';
+import './resource/resources.ts';
+import './event/event.ts';
+import './event/queries.ts';
+import './event/record.ts';
+import './event/stream.ts';
+
+export const schema = builder.toSchema();

@@ -1,0 +1,194 @@
+/**
+ * A node's live end of one journal: takes news as it comes, puts it into the order of positions, reads
+ * what is missing from the journal, and routes each event to the readers who see it.
+ *
+ *     news, poll ──▶ in order? ──no──▶ read the hole
+ *                        │yes              │
+ *                        ▼                 ▼
+ *                  claim → readers ──▶ reader.offer(event)
+ *
+ * Cost follows who may see an event: readers are found by the claims of its ACL, never by going through
+ * them all. Readers joined at position p are offered every event after p that they may see, once, in
+ * order. What lies further behind than `LARGEST_HOLE` is not passed through here; readers are told
+ * (`behind`) and read on by themselves.
+ */
+import { type Acl, type Level, NOTHING, PRIVATE } from '../access/acl.ts';
+import { ADMIN, type Claim } from '../access/claim.ts';
+import type { ResourceRef } from '../access/resource-ref.ts';
+import { persist } from '../base/retry.ts';
+import { ACL_CHANGE } from '../events/builtin.ts';
+import type { Event, Position } from '../events/event.ts';
+import type { Journal } from '../events/journal.ts';
+import type { Reader, UnjudgedEvent } from '../events/read.ts';
+import { viewersOf } from '../events/visibility.ts';
+import type { Broker, News } from './broker.ts';
+import { sightOf } from './sight.ts';
+
+/** Who has joined the live end. Every call is synchronous and must not throw. */
+export interface LiveReader {
+  readonly claims: ReadonlySet<Claim>;
+  /** An event that the reader may see, by its claims; whether it wants it is up to its filter. */
+  offer(event: Event, level: Exclude<Level, 0>): void;
+  /** At this position the reader lost the right to see the events of a resource. */
+  hide(resource: ResourceRef, position: Position): void;
+  /** Some events were not offered: read the journal from where you stand. */
+  behind(): void;
+}
+
+export interface Hub {
+  /** Resolves when the hub knows where the journal's live end is; to be awaited before joining. */
+  readonly ready: Promise<void>;
+  /** From `position()` on, the reader is offered everything. Answers how to leave. */
+  join(reader: LiveReader): () => void;
+  /** Null while nothing has been recorded. */
+  journal(): Journal | null;
+  /** All up to here has been offered. */
+  position(): Position;
+  /** The journal's head as someone has just read it. */
+  headIs(journal: Journal, head: number): void;
+  stop(): void;
+}
+
+export interface HubOptions {
+  readonly name: string;
+  readonly broker: Broker;
+  readonly reader: Reader;
+  /** Finds the journal's head now; null where nothing has been recorded yet. */
+  readonly findHead: () => Promise<{ journal: Journal; head: number } | null>;
+  readonly onError: (error: unknown) => void;
+}
+
+const LARGEST_HOLE = 2_000;
+const BACKOFF = { firstMs: 50, mostMs: 1_000 };
+/** News that wait while a hole is read. */
+const MAX_WAITING = 1_000;
+
+export function createHub({ name, broker, reader, findHead, onError }: HubOptions): Hub {
+  const byClaim = new Map<Claim, Set<LiveReader>>();
+  const readers = new Set<LiveReader>();
+  let journal: Journal | null = null;
+  let position = 0;
+  let waiting: News[] = [];
+  let working = false;
+  const stopping = new AbortController();
+
+  const unsubscribe = broker.subscribe(name, (news) => {
+    if (news === null) void look();
+    else take(news);
+  });
+  const ready = persist(findHead, { isPassing: () => true, backoff: BACKOFF, signal: stopping.signal }).then(
+    (found) => {
+      journal = found?.journal ?? null;
+      position = found?.head ?? 0;
+      void work();
+    },
+  );
+  // Whoever joins waits for it; nobody need be there when the last reader leaves before it is known.
+  ready.catch(() => {});
+
+  async function look(): Promise<void> {
+    try {
+      const found = await findHead();
+      if (found !== null) take(found);
+    } catch (error) {
+      onError(error);
+    }
+  }
+
+  function take(news: News): void {
+    if (waiting.length >= MAX_WAITING) waiting = [{ journal: news.journal, head: headOf(news) }];
+    else waiting.push(news);
+    void work();
+  }
+
+  /** Works off the news, one after the other. */
+  async function work(): Promise<void> {
+    if (working || stopping.signal.aborted) return;
+    working = true;
+    try {
+      await ready;
+      for (
+        let news = waiting.shift();
+        news !== undefined && !stopping.signal.aborted;
+        news = waiting.shift()
+      ) {
+        journal ??= news.journal;
+        if (headOf(news) <= position) continue;
+        const first = 'events' in news ? news.firstPosition : headOf(news) + 1;
+        if (first > position + 1) await pass(journal, first - 1);
+        if ('events' in news) route(news.events.slice(Math.max(0, position + 1 - first)), headOf(news));
+      }
+    } catch (error) {
+      onError(error);
+    } finally {
+      working = false;
+    }
+  }
+
+  /** Brings the readers up to a position by way of the journal. */
+  async function pass(from: Journal, to: number): Promise<void> {
+    if (to - position > LARGEST_HOLE) {
+      position = to;
+      for (const each of readers) each.behind();
+      return;
+    }
+    route(await reader.unjudged(from, position + 1, to), to);
+  }
+
+  function route(events: readonly UnjudgedEvent[], upTo: number): void {
+    for (const { event, acl } of events) {
+      if (event.type === ACL_CHANGE) tellHidden(event);
+      for (const [each, level] of viewers(event, acl)) each.offer(event, level);
+    }
+    position = upTo;
+  }
+
+  function viewers(event: Event, acl: Acl | null): Map<LiveReader, Exclude<Level, 0>> {
+    const found = new Map<LiveReader, Exclude<Level, 0>>();
+    for (const [claim, level] of viewersOf(event, acl)) {
+      for (const each of byClaim.get(claim) ?? []) {
+        found.set(each, Math.max(level, found.get(each) ?? 0) as Exclude<Level, 0>);
+      }
+    }
+    for (const each of byClaim.get(ADMIN) ?? []) found.set(each, PRIVATE);
+    return found;
+  }
+
+  function tellHidden(change: Event): void {
+    for (const each of readers) {
+      const sight = sightOf(change, each);
+      if (sight !== null && sight.before > NOTHING && sight.after === NOTHING) {
+        each.hide(sight.resource, change.position);
+      }
+    }
+  }
+
+  return {
+    ready,
+    journal: () => journal,
+    position: () => position as Position,
+    headIs(of, head) {
+      if (head > position) take({ journal: of, head });
+    },
+    join(each) {
+      readers.add(each);
+      for (const claim of each.claims) byClaim.set(claim, (byClaim.get(claim) ?? new Set()).add(each));
+      return () => {
+        readers.delete(each);
+        for (const claim of each.claims) {
+          const others = byClaim.get(claim);
+          others?.delete(each);
+          if (others?.size === 0) byClaim.delete(claim);
+        }
+      };
+    },
+    stop() {
+      stopping.abort();
+      unsubscribe();
+    },
+  };
+}
+
+function headOf(news: News): number {
+  return 'events' in news ? news.firstPosition + news.events.length - 1 : news.head;
+}

@@ -1,0 +1,89 @@
+/**
+ * The live ends of all journals that this node has readers of: a hub is opened for the first reader of a
+ * journal and closed after the last. Looks at the journals' heads once an interval, so that a lost signal
+ * costs at most that long.
+ */
+import { type Loop, startLoop } from '../base/loop.ts';
+import type { Database } from '../db/database.ts';
+import type { Journal } from '../events/journal.ts';
+import type { Reader } from '../events/read.ts';
+import type { Broker } from './broker.ts';
+import { createHub, type Hub } from './hub.ts';
+
+export interface Live {
+  /** The hub of a journal, opened if need be. Call `close` exactly once when done with it. */
+  open(journal: string): { readonly hub: Hub; readonly close: () => void };
+  /** When the heads were last looked at, in ms since 1970. */
+  lookedAt(): number;
+  /** Readers by journal. */
+  readers(): ReadonlyMap<string, number>;
+  stop(): Promise<void>;
+}
+
+export interface LiveOptions {
+  readonly database: Database;
+  readonly broker: Broker;
+  readonly reader: Reader;
+  readonly pollIntervalMs: number;
+  readonly onError: (error: unknown) => void;
+}
+
+interface OpenHub {
+  readonly hub: Hub;
+  readers: number;
+}
+
+export function startLive({ database, broker, reader, pollIntervalMs, onError }: LiveOptions): Live {
+  const hubs = new Map<string, OpenHub>();
+  let lookedAt = 0;
+
+  async function findHeads(
+    names: readonly string[],
+  ): Promise<Map<string, { journal: Journal; head: number }>> {
+    const { rows } = await database.pool.query<Journal & { head: string }>({
+      name: 'journal-heads',
+      text: 'select id, name, epoch, head from journal where name = any($1::text[])',
+      values: [names],
+    });
+    return new Map(rows.map(({ head, ...journal }) => [journal.name, { journal, head: Number(head) }]));
+  }
+
+  const poll: Loop = startLoop({
+    intervalMs: pollIntervalMs,
+    onError,
+    work: async () => {
+      const heads = await findHeads([...hubs.keys()]);
+      for (const [name, { journal, head }] of heads) hubs.get(name)?.hub.headIs(journal, head);
+      lookedAt = Date.now();
+      return false;
+    },
+  });
+
+  return {
+    open(name) {
+      let opened = hubs.get(name);
+      if (opened === undefined) {
+        const findHead = async () => (await findHeads([name])).get(name) ?? null;
+        opened = { hub: createHub({ name, broker, reader, findHead, onError }), readers: 0 };
+        hubs.set(name, opened);
+      }
+      const { hub } = opened;
+      opened.readers++;
+      return {
+        hub,
+        close() {
+          const open = hubs.get(name);
+          if (open?.hub !== hub || --open.readers > 0) return;
+          hubs.delete(name);
+          hub.stop();
+        },
+      };
+    },
+    lookedAt: () => lookedAt,
+    readers: () => new Map([...hubs].map(([name, { readers }]) => [name, readers])),
+    async stop() {
+      await poll.stop();
+      for (const { hub } of hubs.values()) hub.stop();
+    },
+  };
+}

@@ -1,0 +1,61 @@
+/** What every door of the server needs: who comes, what is run for them, and how errors are told. */
+import type { FormattedExecutionResult, GraphQLError, GraphQLFormattedError } from 'graphql';
+import type { Authenticate } from '../access/authenticate.ts';
+import type { Logger } from '../base/logger.ts';
+import type { FormatError } from '../graphql/errors.ts';
+import type { Policy } from '../graphql/policy.ts';
+import type { Metrics } from './metrics.ts';
+
+export interface Door {
+  readonly authenticate: Authenticate;
+  readonly policy: Policy;
+  readonly formatError: FormatError;
+  readonly logger: Logger;
+  readonly metrics: Metrics;
+  readonly origins: OriginRules;
+  readonly maxRequestBytes: number;
+  /** Fires when the server is about to stop: streams end, so that their clients go elsewhere. */
+  readonly stopping: AbortSignal;
+}
+
+export interface OriginRules {
+  /** Other web sites whose pages may call this server. */
+  readonly allowed: ReadonlySet<string>;
+  /** Answer only to names of this machine: a page elsewhere could rebind its own name to 127.0.0.1. */
+  readonly localOnly: boolean;
+}
+
+/** The result as it is sent. */
+export function formatResult(
+  { errors, ...rest }: { readonly errors?: readonly GraphQLError[] | undefined; readonly data?: unknown },
+  format: (error: unknown) => GraphQLFormattedError,
+): FormattedExecutionResult {
+  const result = rest as FormattedExecutionResult;
+  return errors === undefined ? result : { ...result, errors: errors.map(format) };
+}
+
+/** Puts an error into words and counts it. */
+export function createFormat({ formatError, metrics }: Pick<Door, 'formatError' | 'metrics'>): FormatError {
+  return (error, requestId) => {
+    const formatted = formatError(error, requestId);
+    metrics.errors.inc({ code: String(formatted.extensions?.code) });
+    return formatted;
+  };
+}
+
+/** Whether a request that names this host may be answered. */
+export function isHostAllowed({ localOnly }: OriginRules, host: string | undefined): boolean {
+  if (!localOnly) return true;
+  return host !== undefined && /^(localhost|127(\.\d{1,3}){3}|\[::1\])(:\d+)?$/i.test(host);
+}
+
+/** Whether a page of this origin may call. Programs send none. */
+export function isOriginAllowed(
+  rules: OriginRules,
+  origin: string | undefined,
+  host: string | undefined,
+): boolean {
+  if (origin === undefined) return true;
+  if (rules.allowed.has(origin)) return true;
+  return URL.canParse(origin) && host !== undefined && new URL(origin).host === host;
+}

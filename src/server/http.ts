@@ -1,0 +1,196 @@
+/**
+ * The HTTP door: GraphQL over HTTP (by graphql-http, which keeps to the specification), GraphQL over SSE,
+ * GraphiQL, and what operators ask for.
+ *
+ * Only bodies of type application/json are taken: a form that another site makes a browser send has
+ * another type and is refused before anything is run.
+ */
+import { randomUUID } from 'node:crypto';
+import type { IncomingMessage, RequestListener, ServerResponse } from 'node:http';
+import { execute, GraphQLError, type GraphQLFormattedError } from 'graphql';
+import { createHandler, type OperationArgs, type Request } from 'graphql-http';
+import type { Principal } from '../access/principal.ts';
+import { EventreeError, messageOf } from '../base/errors.ts';
+import { createFormat, type Door, isHostAllowed, isOriginAllowed } from './door.ts';
+import type { Health } from './health.ts';
+import { answerBySse } from './sse.ts';
+
+export interface HttpOptions extends Door {
+  readonly health: Health;
+  /** The page that a browser gets at /graphql. */
+  readonly explorer: () => Promise<string>;
+}
+
+type Route = (request: IncomingMessage, response: ServerResponse) => Promise<void> | void;
+
+interface GraphqlRequestContext {
+  readonly principal: Principal;
+  readonly requestId: string;
+}
+
+/** A request to graphql-http, with who sent it. */
+export type GraphqlRequest = Request<IncomingMessage, GraphqlRequestContext>;
+
+export function createHttpListener(options: HttpOptions): RequestListener {
+  const { health, metrics, origins } = options;
+  const routes: Readonly<Record<string, Route>> = {
+    '/': (_, response) => void response.writeHead(302, { location: '/graphql' }).end(),
+    '/graphql': createGraphqlRoute(options),
+    '/healthz': (_, response) => sendJson(response, 200, { status: 'ok' }),
+    '/readyz': async (_, response) => {
+      const report = await health.check();
+      sendJson(response, report.ready ? 200 : 503, report);
+    },
+    '/metrics': async (_, response) => {
+      const text = await metrics.print();
+      response.writeHead(200, { 'content-type': metrics.contentType }).end(text);
+    },
+  };
+
+  return (request, response) => {
+    const path = (request.url ?? '/').split('?', 1)[0] as string;
+    const logger = options.logger.child({ requestId: nameRequest(request, response) });
+    const started = performance.now();
+    response.on('close', () => {
+      const ms = Math.round(performance.now() - started);
+      logger.debug({ method: request.method, path, status: response.statusCode, ms }, 'request answered');
+    });
+
+    const route = routes[path];
+    if (!isHostAllowed(origins, request.headers.host)) {
+      sendJson(response, 403, {
+        error: 'In development mode this server answers to localhost and 127.0.0.1 only.',
+      });
+    } else if (route === undefined) {
+      sendJson(response, 404, { error: `There is nothing at ${path}; GraphQL is at /graphql.` });
+    } else if (!answerOrigin(options, request, response)) {
+      Promise.resolve(route(request, response)).catch((error: unknown) => {
+        logger.error(
+          { error: messageOf(error), stack: error instanceof Error ? error.stack : undefined },
+          'request failed',
+        );
+        if (response.headersSent) response.destroy();
+        else sendJson(response, 500, { error: 'Something unexpected went wrong.' });
+      });
+    }
+  };
+}
+
+function createGraphqlRoute(options: HttpOptions): Route {
+  const { authenticate, maxRequestBytes, metrics, policy } = options;
+  const format = createFormat(options);
+  // Which request an error belongs to: graphql-http hands on nothing but the error.
+  const requestIds = new WeakMap<object, string>();
+  const handle = createHandler<IncomingMessage, GraphqlRequestContext>({
+    execute,
+    // Its types leave the context out, which is ours alone.
+    onSubscribe: async ({ context }, params) =>
+      (await policy.prepare(params, context.principal)) as OperationArgs<undefined> | readonly GraphQLError[],
+    onOperation({ context }, _args, result) {
+      const errors = 'errors' in result ? (result.errors ?? []) : [];
+      for (const error of errors) requestIds.set(error, context.requestId);
+    },
+    // What is not a GraphQLError is graphql-http's own word about the request.
+    formatError: (error) =>
+      asError(format(error instanceof GraphQLError ? error : malformed(error), requestIds.get(error))),
+  });
+
+  return async (request, response) => {
+    const started = performance.now();
+    const requestId = String(response.getHeader('x-request-id'));
+    const { accept = '' } = request.headers;
+    if (request.method === 'GET' && accept.includes('text/html')) {
+      response.writeHead(200, { 'content-type': 'text/html; charset=utf-8' }).end(await options.explorer());
+      return;
+    }
+    let principal: Principal;
+    try {
+      principal = await authenticate(request.headers.authorization);
+    } catch (error) {
+      const isOurs = error instanceof EventreeError && error.code === 'UNAVAILABLE';
+      sendJson(response, isOurs ? 503 : 401, { errors: [format(error, requestId)] });
+      return;
+    }
+    const body = await readBody(request, maxRequestBytes);
+    if (body === null) {
+      const sentence = `The request is larger than ${maxRequestBytes} bytes: send it in parts.`;
+      response.setHeader('connection', 'close');
+      sendJson(response, 413, { errors: [format(new EventreeError('LIMIT_EXCEEDED', sentence), requestId)] });
+      return;
+    }
+    const { url = '/', method = 'GET', headers } = request;
+    const context = { principal, requestId };
+    const incoming: GraphqlRequest = { url, method, headers, body, raw: request, context };
+    if (accept.includes('text/event-stream')) {
+      await answerBySse(incoming, response, options);
+      return;
+    }
+    const [answer, init] = await handle(incoming);
+    response.writeHead(init.status, init.statusText, init.headers as Record<string, string>).end(answer);
+    metrics.operations.observe({ door: 'http' }, (performance.now() - started) / 1000);
+  };
+}
+
+/** The id that log and client know a request by: the one it came with, if that is plain. */
+function nameRequest(request: IncomingMessage, response: ServerResponse): string {
+  const given = request.headers['x-request-id'];
+  const id = typeof given === 'string' && /^[\w.-]{1,64}$/.test(given) ? given : randomUUID();
+  response.setHeader('x-request-id', id);
+  response.setHeader('x-content-type-options', 'nosniff');
+  return id;
+}
+
+/**
+ * Cross-origin resource sharing: a browser lets a page read our answers only where we name its origin.
+ *
+ * @returns whether the request has been answered: it was a preflight, or comes from where it must not.
+ */
+function answerOrigin({ origins }: Door, request: IncomingMessage, response: ServerResponse): boolean {
+  const { origin, host } = request.headers;
+  response.setHeader('vary', 'origin');
+  if (!isOriginAllowed(origins, origin, host)) {
+    sendJson(response, 403, {
+      error: `Pages of ${origin} may not call this server: see EVENTREE_ALLOWED_ORIGINS.`,
+    });
+    return true;
+  }
+  if (origin !== undefined) {
+    response.setHeader('access-control-allow-origin', origin);
+    response.setHeader('access-control-expose-headers', 'x-request-id');
+  }
+  if (request.method !== 'OPTIONS') return false;
+  response
+    .writeHead(204, {
+      'access-control-allow-methods': 'GET, POST',
+      'access-control-allow-headers': 'authorization, content-type, x-request-id',
+      'access-control-max-age': '600',
+    })
+    .end();
+  return true;
+}
+
+/** Null where it is larger than it may be. */
+async function readBody(request: IncomingMessage, maxBytes: number): Promise<string | null> {
+  if (Number(request.headers['content-length'] ?? 0) > maxBytes) return null;
+  const parts: Buffer[] = [];
+  let bytes = 0;
+  for await (const part of request as AsyncIterable<Buffer>) {
+    bytes += part.length;
+    if (bytes > maxBytes) return null;
+    parts.push(part);
+  }
+  return Buffer.concat(parts).toString('utf8');
+}
+
+export function malformed(error: unknown): EventreeError {
+  return new EventreeError('BAD_USER_INPUT', `The request is not GraphQL over HTTP: ${messageOf(error)}.`);
+}
+
+/** graphql-http takes what it then writes as JSON to be an Error. */
+function asError(formatted: GraphQLFormattedError): Error {
+  return formatted as unknown as Error;
+}
+
+function sendJson(response: ServerResponse, status: number, body: unknown): void {
+  response.writeHead(status, { 'content-type': 'application/json; charset=utf-8' }).end(JSON.stringify(body));
+}

@@ -1,0 +1,83 @@
+/** Figures for Prometheus, at /metrics. */
+import { Counter, collectDefaultMetrics, Gauge, Histogram, Registry } from 'prom-client';
+
+export interface Metrics {
+  readonly contentType: string;
+  print(): Promise<string>;
+  readonly recorded: Counter<'journal'>;
+  readonly delivered: Counter<string>;
+  readonly operations: Histogram<'door'>;
+  readonly errors: Counter<'code'>;
+  readonly sockets: Gauge<string>;
+}
+
+export interface Watched {
+  readonly pendingEvents: () => number;
+  readonly readers: () => ReadonlyMap<string, number>;
+  readonly poolConnections: () => { readonly total: number; readonly idle: number; readonly waiting: number };
+}
+
+export function createMetrics(watched: Watched): Metrics {
+  const register = new Registry();
+  const registers = [register];
+  collectDefaultMetrics({ register });
+
+  new Gauge({
+    name: 'eventree_pending_events',
+    help: 'Events that wait to be written.',
+    registers,
+    collect() {
+      this.set(watched.pendingEvents());
+    },
+  });
+  new Gauge({
+    name: 'eventree_live_readers',
+    help: 'Readers that follow a journal on this node.',
+    labelNames: ['journal'],
+    registers,
+    collect() {
+      this.reset();
+      for (const [journal, readers] of watched.readers()) this.set({ journal }, readers);
+    },
+  });
+  new Gauge({
+    name: 'eventree_database_connections',
+    help: 'Connections to PostgreSQL.',
+    labelNames: ['state'],
+    registers,
+    collect() {
+      for (const [state, connections] of Object.entries(watched.poolConnections()))
+        this.set({ state }, connections);
+    },
+  });
+
+  return {
+    contentType: register.contentType,
+    print: () => register.metrics(),
+    recorded: new Counter({
+      name: 'eventree_events_recorded_total',
+      help: 'Events that this node committed.',
+      labelNames: ['journal'],
+      registers,
+    }),
+    delivered: new Counter({
+      name: 'eventree_messages_delivered_total',
+      help: 'Messages of subscriptions that were sent.',
+      registers,
+    }),
+    operations: new Histogram({
+      name: 'eventree_operation_seconds',
+      help: 'Time from an operation’s arrival to its answer, subscriptions left out.',
+      labelNames: ['door'],
+      buckets: [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10],
+      registers,
+    }),
+    errors: new Counter({
+      name: 'eventree_errors_total',
+      help: 'Errors told to clients, by their code.',
+      labelNames: ['code'],
+      registers,
+    }),
+    sockets: new Gauge({ name: 'eventree_sockets', help: 'Open WebSockets.', registers }),
+  };
+}
