@@ -44,7 +44,7 @@ export function createResources({ pool, prisma }: Database): Resources {
       const { rows } = await pool.query<ResourceRow>({
         name: 'find-resources',
         text: `select ${RESOURCE_COLUMNS} from resource where ref = any($1)`,
-        values: [textArray(refs)],
+        values: [textArray(refs, (ref) => ref)],
       });
       return new Map(rows.map((row) => [row.ref, toResource(row)]));
     },

@@ -49,6 +49,12 @@ export class StartError extends Error {
   override readonly name = 'StartError';
 }
 
+/** Whatever was thrown, for the log. */
+export function logged(error: unknown): { error: string; stack?: string } {
+  if (!(error instanceof Error)) return { error: String(error) };
+  return { error: error.message, ...(error.stack !== undefined && { stack: error.stack }) };
+}
+
 /** The message of whatever was thrown. */
 export function messageOf(error: unknown): string {
   return error instanceof Error ? error.message : String(error);

@@ -13,17 +13,20 @@ const OID = { bytea: 17, int4: 23, text: 25, timestamptz: 1184, uuid: 2950 } as 
 /** PostgreSQL counts time from the year 2000. */
 const EPOCH_2000_MS = 946_684_800_000;
 
-export function textArray(values: readonly (string | null)[]): Buffer {
-  let bytes = HEADER_BYTES;
-  for (const value of values) bytes += 4 + (value === null ? 0 : Buffer.byteLength(value));
-  const array = begin(OID.text, values.length, bytes);
+/** @param text of each item. */
+export function textArray<T>(items: readonly T[], text: (item: T) => string | null): Buffer {
+  // A character takes at most three bytes of UTF-8: room enough without encoding everything twice.
+  let most = HEADER_BYTES;
+  for (const item of items) most += 4 + (text(item)?.length ?? 0) * 3;
+  const array = begin(OID.text, items.length, most);
   let at = HEADER_BYTES;
-  for (const value of values) {
+  for (const item of items) {
+    const value = text(item);
     const length = value === null ? 0 : array.write(value, at + 4);
     array.writeInt32BE(value === null ? -1 : length, at);
     at += 4 + length;
   }
-  return array;
+  return array.subarray(0, at);
 }
 
 export function byteaArray(values: readonly Buffer[]): Buffer {

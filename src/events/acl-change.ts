@@ -24,8 +24,7 @@ import { inTransaction } from '../db/transaction.ts';
 import { isLostRace } from '../db/trouble.ts';
 import { appendWithin, type Entry, StaleJudgement } from './append.ts';
 import { ACL_CHANGE } from './builtin.ts';
-import { type DraftLimits, draftEvents } from './draft.ts';
-import type { Event, EventId, Position } from './event.ts';
+import { type Draft, type DraftLimits, draftEvents, place } from './draft.ts';
 import { type Bits, intersect, isEmpty, noBits, subtract, unite } from './index/bits.ts';
 import { lockIndex, readRows, writeRows } from './index/indexer.ts';
 import { resourceTerm, type Term, typeTerm, viewerTerms } from './index/term.ts';
@@ -111,14 +110,14 @@ export function createAclChange({ database, registry, limits, announce }: AclCha
       ],
       { principal, registry: current, limits, nowMs: Date.now() },
     );
-    const entry = { ...draft, path: [] as EventId[], kept: true } as Entry;
+    const entry: Entry = { draft: draft as Draft, path: [] };
     const { firstPosition, recordedAt } = await appendWithin(client, {
       journal,
       registryVersion: current.version,
       resources: [],
       entries: [entry],
     });
-    const event: Event = { ...entry, position: firstPosition as Position, recordedAt };
+    const event = place(entry.draft, entry.path, firstPosition, recordedAt);
     return { journal, firstPosition, events: [{ event, acl: after.acl }] };
   }
 }
@@ -222,7 +221,7 @@ async function saveAcl(client: pg.PoolClient, ref: ResourceRef, acl: Acl): Promi
         acl.editAcl,
         acl.manage,
         acl.delete,
-      ].map((claims) => textArray(claims)),
+      ].map((claims) => textArray(claims, (claim) => claim)),
     ],
   );
 }

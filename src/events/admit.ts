@@ -9,7 +9,7 @@ import { isAdmin, isAnonymous, type Principal } from '../access/principal.ts';
 import type { ResourceRef } from '../access/resource-ref.ts';
 import { EventreeError } from '../base/errors.ts';
 import type { Entry, JudgedResource } from './append.ts';
-import { type Draft, saysTheSame } from './draft.ts';
+import { type Draft, explained, saysTheSame } from './draft.ts';
 import type { Event, EventId } from './event.ts';
 import { levelOfEvent } from './visibility.ts';
 
@@ -21,7 +21,9 @@ export interface KnownResource {
 
 /** Where an event to come will hang, or one that is there already. */
 export interface KnownEvent {
-  readonly event: Omit<Event, 'position' | 'recordedAt' | 'kept'>;
+  readonly event: Event;
+  /** Of an event that is not committed yet: its own does not stand before it has a place. */
+  readonly path: readonly EventId[];
   readonly acl: Acl | null;
 }
 
@@ -47,40 +49,41 @@ export function admit(
   const resources = new Map<ResourceRef, KnownResource>();
 
   const admitOne = (draft: Draft): void => {
-    const there = events.get(draft.id) ?? known.events.get(draft.id);
+    const { event, parentId } = draft;
+    const there = events.get(event.id) ?? known.events.get(event.id);
     if (there !== undefined) {
-      if (saysTheSame(draft, there.event)) return;
+      if (saysTheSame(draft, there.event, there.path)) return;
       throw new EventreeError(
         'ID_CONFLICT',
-        `There is another event with the id ${draft.id}: give each event an id of its own.`,
+        `There is another event with the id ${event.id}: give each event an id of its own.`,
       );
     }
-    const parent =
-      draft.parentId === null
-        ? null
-        : (events.get(draft.parentId) ?? known.events.get(draft.parentId) ?? 'missing');
+    const path = parentId === null ? [] : pathBelow(parentId, event);
+    const resource = event.resource === null ? null : admitTo(event.resource);
+    if (resource === null && isAnonymous(principal)) throw unauthenticated();
+    entries.push({ draft, path });
+    events.set(event.id, { event, path, acl: resource?.acl ?? null });
+  };
+
+  const pathBelow = (parentId: EventId, event: Event): EventId[] => {
+    const own = events.get(parentId);
+    const parent = own ?? known.events.get(parentId);
     // Those of this request were admitted a moment ago.
-    const sees = (event: KnownEvent) =>
-      events.has(event.event.id) || levelOfEvent(event.event, event.acl, principal.claims) > 0;
-    if (parent === 'missing' || (parent !== null && !sees(parent))) {
-      throw new EventreeError('NOT_FOUND', `There is no event ${draft.parentId} to record this one under.`);
+    const sees =
+      own !== undefined ||
+      (parent !== undefined && levelOfEvent(parent.event, parent.acl, principal.claims) > 0);
+    if (parent === undefined || !sees) {
+      throw new EventreeError('NOT_FOUND', `There is no event ${parentId} to record this one under.`);
     }
-    if (parent !== null && parent.event.journal !== draft.journal) {
+    if (parent.event.journal !== event.journal) {
       throw new EventreeError(
         'BAD_USER_INPUT',
-        `A tree stays in one journal: ${draft.parentId} stands in ${parent.event.journal}.`,
+        `A tree stays in one journal: ${parentId} stands in ${parent.event.journal}.`,
       );
     }
-    const path = parent === null ? [] : [...parent.event.path, parent.event.id];
-    if (path.length >= maxTreeDepth) {
-      throw new EventreeError('LIMIT_EXCEEDED', `A tree has at most ${maxTreeDepth} levels.`);
-    }
-    const resource = draft.resource === null ? null : admitTo(draft.resource);
-    if (resource === null && isAnonymous(principal)) throw unauthenticated();
-
-    const entry: Entry = { ...draft, path };
-    entries.push(entry);
-    events.set(entry.id, { event: entry, acl: resource?.acl ?? null });
+    const path = [...parent.path, parentId];
+    if (path.length < maxTreeDepth) return path;
+    throw new EventreeError('LIMIT_EXCEEDED', `A tree has at most ${maxTreeDepth} levels.`);
   };
 
   const admitTo = (ref: ResourceRef): KnownResource => {
@@ -96,11 +99,7 @@ export function admit(
   };
 
   for (const draft of drafts) {
-    try {
-      if (draft.kept) admitOne(draft);
-    } catch (error) {
-      throw error instanceof EventreeError ? error.with({ at: draft.at, index: draft.index }) : error;
-    }
+    if (draft.event.kept) explained(draft.place, () => admitOne(draft));
   }
   for (const [id, event] of events) known.events.set(id, event);
   for (const [ref, resource] of resources) known.resources.set(ref, resource);
@@ -109,7 +108,7 @@ export function admit(
 
 /** The resources that entries were judged by, for `append` to confirm. */
 export function judgedResources(entries: readonly Entry[], known: Known): JudgedResource[] {
-  const refs = new Set(entries.map(({ resource }) => resource).filter((ref) => ref !== null));
+  const refs = new Set(entries.map(({ draft }) => draft.event.resource).filter((ref) => ref !== null));
   return [...refs].map((ref) => {
     const { version, acl } = known.resources.get(ref) as KnownResource;
     return { ref, version, owner: (acl.owners[0] ?? '') as Claim };

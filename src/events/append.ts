@@ -16,8 +16,9 @@ import { timeOf } from './id.ts';
 import type { Journal } from './journal.ts';
 import { retryWithPartition } from './partition.ts';
 
-/** A draft whose parent is known. */
-export interface Entry extends Draft {
+/** A draft whose ancestors are known. */
+export interface Entry {
+  readonly draft: Draft;
   readonly path: readonly EventId[];
 }
 
@@ -52,7 +53,7 @@ export function append(pool: pg.Pool, batch: Batch): Promise<Appended> {
   return retryWithPartition(
     pool,
     () => appendWithin(pool, batch),
-    () => batch.entries.map(({ id }) => timeOf(id)),
+    () => batch.entries.map(({ draft }) => timeOf(draft.event.id)),
   );
 }
 
@@ -74,9 +75,9 @@ interface AppendedRow {
 }
 
 function appendQuery({ journal, registryVersion, resources, entries }: Batch): pg.QueryConfig {
-  const text = (value: (entry: Entry) => string | null) => textArray(entries.map(value));
-  const ids = entries.map(({ id }) => id);
-  const times = entries.map(({ occurredAt }) => occurredAt);
+  const events = entries.map(({ draft }) => draft.event);
+  const ids = events.map(({ id }) => id);
+  const times = events.map(({ occurredAt }) => occurredAt);
   return {
     name: 'append',
     text: `select * from eventree_append(
@@ -84,29 +85,29 @@ function appendQuery({ journal, registryVersion, resources, entries }: Batch): p
     values: [
       journal.id,
       registryVersion,
-      textArray(resources.map(({ ref }) => ref)),
+      textArray(resources, ({ ref }) => ref),
       int4Array(resources.map(({ version }) => version)),
-      textArray(resources.map(({ owner }) => owner)),
+      textArray(resources, ({ owner }) => owner),
       uuidArray(ids),
-      text(({ type }) => type),
-      text(({ category }) => category),
-      text(({ severity }) => severity),
-      text(({ message }) => message),
-      text(({ maskedMessage }) => maskedMessage),
-      text(({ words }) => words),
+      textArray(events, ({ type }) => type),
+      textArray(events, ({ category }) => category),
+      textArray(events, ({ severity }) => severity),
+      textArray(events, ({ message }) => message),
+      textArray(events, ({ maskedMessage }) => maskedMessage),
+      textArray(events, ({ words }) => words),
       timestamptzArray(times),
-      text(({ resource }) => resource),
-      text(({ actor }) => actor),
-      text(({ activeClaim }) => activeClaim),
-      text(({ sessionId }) => sessionId),
-      text(({ correlationId }) => correlationId),
-      text(({ path }) => (path.length === 0 ? null : `{${path.join(',')}}`)),
-      text(({ attributesText }) => attributesText),
-      text(({ payload }) => payload),
-      text(({ privatePayload }) => privatePayload),
-      text(({ recordedBy }) => recordedBy),
+      textArray(events, ({ resource }) => resource),
+      textArray(events, ({ actor }) => actor),
+      textArray(events, ({ activeClaim }) => activeClaim),
+      textArray(events, ({ sessionId }) => sessionId),
+      textArray(events, ({ correlationId }) => correlationId),
+      textArray(entries, ({ path }) => (path.length === 0 ? null : `{${path.join(',')}}`)),
+      textArray(entries, ({ draft }) => draft.attributesText),
+      textArray(events, ({ payload }) => payload),
+      textArray(events, ({ privatePayload }) => privatePayload),
+      textArray(events, ({ recordedBy }) => recordedBy),
       uuidArray(spanOf(ids)),
-      timestamptzArray([times.reduce((a, b) => Math.min(a, b)), times.reduce((a, b) => Math.max(a, b))]),
+      timestamptzArray([Math.min(...times), Math.max(...times)]),
     ],
   };
 }

@@ -9,9 +9,9 @@ import type { ResourceRef } from '../access/resource-ref.ts';
 import { EventreeError } from '../base/errors.ts';
 import { checkJson, checkText, type Json, type JsonObject, jsonEquals } from '../base/json.ts';
 import { parseAttributeValue } from './attribute.ts';
-import type { Category, Event, EventId, Severity } from './event.ts';
+import type { Category, Event, EventId, Position, Severity } from './event.ts';
 import { derivedEventId, newEventId, parseNewEventId, timeOf, toEventId } from './id.ts';
-import { plainMessage, renderMessage } from './message.ts';
+import { type EnvelopeValues, type Message, plainMessage, renderMessage } from './message.ts';
 import type { EventType, Registry } from './registry.ts';
 import { storedWords } from './words.ts';
 
@@ -38,19 +38,26 @@ export interface RecordEventInput {
   readonly children?: Maybe<readonly RecordEventInput[]>;
 }
 
-/** An event without its place: the journal gives position and `recordedAt`, the parent the path. */
-export interface Draft extends Omit<Event, 'position' | 'recordedAt' | 'path' | 'kept'> {
+/** An event on its way. */
+export interface Draft {
+  /** Complete but for its place: `path`, `position` and `recordedAt` are given by `place`. */
+  readonly event: Event;
   readonly attributesText: string;
   /** The nearest ancestor that is kept; null for a root. */
   readonly parentId: EventId | null;
-  /** Which of a batch it was, e.g. `input[3].children[0]`, for errors. */
-  readonly at: string;
-  /** Place of its tree in the batch. */
+  /** Where in the batch it stands. */
+  readonly place: Place;
+  /** As it came: what was left to defaults is not compared when the id is recorded again. */
+  readonly input: RecordEventInput;
+}
+
+/** Where in a batch an event stands. */
+interface Place {
+  /** Of its tree among the batch's trees. */
   readonly index: number;
-  /** False for an event of a disabled type. */
-  readonly kept: boolean;
-  /** What was left to defaults, and is therefore not compared when the id is recorded again. */
-  readonly defaulted: readonly (typeof DEFAULTABLE)[number][];
+  /** Among its siblings. */
+  readonly nth: number;
+  readonly above: Draft | null;
 }
 
 export interface DraftLimits {
@@ -70,15 +77,6 @@ interface Judge {
   readonly registry: Registry;
   readonly limits: DraftLimits;
   readonly nowMs: number;
-}
-
-/** Where in the batch an event stands. */
-interface Place {
-  readonly at: string;
-  readonly index: number;
-  readonly above: Draft | null;
-  /** Among its siblings. */
-  readonly nth: number;
 }
 
 /**
@@ -110,12 +108,12 @@ export function draftEvents(inputs: readonly RecordEventInput[], judge: Judge): 
     });
     drafts.push(draft);
     input.children?.forEach((child, nth) => {
-      add(child, { at: `${place.at}.children[${nth}]`, index: place.index, above: draft, nth }, depth + 1);
+      add(child, { index: place.index, nth, above: draft }, depth + 1);
     });
   };
 
   inputs.forEach((input, index) => {
-    add(input, { at: `input[${index}]`, index, above: null, nth: index }, 1);
+    add(input, { index, nth: index, above: null }, 1);
   });
   return drafts;
 }
@@ -126,10 +124,10 @@ function draftEvent(input: RecordEventInput, journal: string, place: Place, judg
   const id = draftId(input, place, judge.nowMs + limits.maxClockSkewMs);
   const attributes = draftAttributes(input.attributes ?? {}, type);
   const attributesText = JSON.stringify(attributes);
-  const payload = draftPayload(input.payload, 'payload');
-  const privatePayload = draftPayload(input.privatePayload, 'privatePayload');
-  checkSize([attributesText, payload, privatePayload], limits);
-  const envelope = {
+  const payload = draftPayload(input.payload, 'The payload');
+  const privatePayload = draftPayload(input.privatePayload, 'The privatePayload');
+  checkSize(attributesText, payload, privatePayload, limits);
+  const envelope: EnvelopeValues = {
     type: type.name,
     resource: input.resource ?? null,
     actor: input.actor ?? principal.subject,
@@ -137,41 +135,70 @@ function draftEvent(input: RecordEventInput, journal: string, place: Place, judg
     sessionId: reference(input.sessionId, 'sessionId'),
     correlationId: reference(input.correlationId, 'correlationId'),
   };
-  const { message, maskedMessage } =
-    input.message != null
-      ? { message: checkText(input.message, 'The message'), maskedMessage: null }
-      : type.messageTemplate === null
-        ? plainMessage(envelope)
-        : renderMessage(type.messageTemplate, envelope, attributes, (name) => registry.isPrivate(name));
-  if (message.length > limits.maxMessageChars) {
-    throw tooMany(
-      `The message is longer than ${limits.maxMessageChars} characters: long text belongs into the payload.`,
-    );
-  }
-  return {
-    ...envelope,
+  const { message, maskedMessage } = draftMessage(input, type, envelope, attributes, judge);
+  const event: Event = {
     id,
     journal,
+    position: UNPLACED,
+    type: type.name,
     category: input.category ?? type.category,
     severity: input.severity ?? type.severity,
     message,
     maskedMessage,
     words: storedWords(message, maskedMessage),
     occurredAt: input.occurredAt ?? timeOf(id),
+    recordedAt: 0,
+    resource: input.resource ?? null,
+    actor: input.actor ?? principal.subject,
+    activeClaim: input.activeClaim ?? null,
+    sessionId: envelope.sessionId,
+    correlationId: envelope.correlationId,
+    path: NO_ANCESTORS,
     attributes,
-    attributesText,
     payload,
     privatePayload,
     recordedBy: principal.subject,
-    parentId: draftParent(input, place.above),
-    at: place.at,
-    index: place.index,
     kept: type.enabled,
-    defaulted: DEFAULTABLE.filter((name) => input[name] == null),
   };
+  return { event, attributesText, parentId: draftParent(input, place.above), place, input };
 }
 
-const DEFAULTABLE = ['category', 'severity', 'message', 'occurredAt', 'actor'] as const;
+const UNPLACED = 0 as Position;
+const NO_ANCESTORS: readonly EventId[] = Object.freeze([]);
+
+/** Gives an event its place, once it has one. */
+export function place(
+  { event }: Draft,
+  path: readonly EventId[],
+  position: Position,
+  recordedAt: number,
+): Event {
+  return Object.assign(event, { path, position, recordedAt });
+}
+
+/** For people: `input[3].children[0]`. */
+export function placeName({ index, nth, above }: Place): string {
+  return above === null ? `input[${index}]` : `${placeName(above.place)}.children[${nth}]`;
+}
+
+function draftMessage(
+  input: RecordEventInput,
+  { messageTemplate }: EventType,
+  envelope: EnvelopeValues,
+  attributes: JsonObject,
+  { registry, limits }: Judge,
+): Message {
+  const drafted =
+    input.message != null
+      ? { message: checkText(input.message, 'The message'), maskedMessage: null }
+      : messageTemplate === null
+        ? plainMessage(envelope)
+        : renderMessage(messageTemplate, envelope, attributes, (name) => registry.isPrivate(name));
+  if (drafted.message.length <= limits.maxMessageChars) return drafted;
+  throw tooMany(
+    `The message is longer than ${limits.maxMessageChars} characters: long text belongs into the payload.`,
+  );
+}
 
 function checkJournal(input: RecordEventInput, journal: string, depth: number): void {
   // A child that names no journal carries the argument's default, `main`: it goes where its parent goes.
@@ -188,7 +215,7 @@ function checkJournal(input: RecordEventInput, journal: string, depth: number): 
  */
 function draftId(input: RecordEventInput, { above, nth }: Place, latestMs: number): EventId {
   if (input.id != null) return parseNewEventId(input.id, latestMs);
-  return above === null ? newEventId() : derivedEventId(timeOf(above.id), `${above.id} ${nth}`);
+  return above === null ? newEventId() : derivedEventId(timeOf(above.event.id), `${above.event.id} ${nth}`);
 }
 
 function draftParent(input: RecordEventInput, above: Draft | null): EventId | null {
@@ -200,13 +227,13 @@ function draftParent(input: RecordEventInput, above: Draft | null): EventId | nu
     );
   }
   if (above === null) return given;
-  if (given !== null && given !== above.id) {
+  if (given !== null && given !== above.event.id) {
     throw new EventreeError(
       'BAD_USER_INPUT',
       'A child belongs to the event it stands in: leave its parentId out.',
     );
   }
-  return above.kept ? above.id : above.parentId;
+  return above.event.kept ? above.event.id : above.parentId;
 }
 
 function draftAttributes(given: JsonObject, type: EventType): JsonObject {
@@ -238,7 +265,7 @@ function draftAttributes(given: JsonObject, type: EventType): JsonObject {
 }
 
 function draftPayload(value: Maybe<Json>, name: string): string | null {
-  return value == null ? null : JSON.stringify(checkJson(value, `The ${name}`));
+  return value == null ? null : JSON.stringify(checkJson(value, name));
 }
 
 function reference(value: Maybe<string>, name: string): string | null {
@@ -248,12 +275,16 @@ function reference(value: Maybe<string>, name: string): string | null {
   return checkText(value, `The ${name}`);
 }
 
-/** Whether recording the draft would say the same as the event that has its id. */
-export function saysTheSame(draft: Draft, event: Omit<Event, 'position' | 'recordedAt' | 'kept'>): boolean {
+/** Whether recording the draft would say the same as the event that has its id, below these ancestors. */
+export function saysTheSame(
+  { event: draft, input, parentId }: Draft,
+  event: Event,
+  path: readonly EventId[],
+): boolean {
   return (
     COMPARED.every((name) => draft[name] === event[name]) &&
-    DEFAULTABLE.every((name) => draft.defaulted.includes(name) || draft[name] === event[name]) &&
-    draft.parentId === (event.path.at(-1) ?? null) &&
+    DEFAULTABLE.every((name) => input[name] == null || draft[name] === event[name]) &&
+    parentId === (path.at(-1) ?? null) &&
     jsonEquals(draft.attributes, event.attributes) &&
     sameJson(draft.payload, event.payload) &&
     sameJson(draft.privatePayload, event.privatePayload)
@@ -261,13 +292,26 @@ export function saysTheSame(draft: Draft, event: Omit<Event, 'position' | 'recor
 }
 
 const COMPARED = ['journal', 'type', 'resource', 'activeClaim', 'sessionId', 'correlationId'] as const;
+const DEFAULTABLE = ['category', 'severity', 'message', 'occurredAt', 'actor'] as const;
 
 function sameJson(a: string | null, b: string | null): boolean {
   return a === b || (a !== null && b !== null && jsonEquals(JSON.parse(a), JSON.parse(b)));
 }
 
-function checkSize(parts: readonly (string | null)[], { maxEventBytes }: DraftLimits): void {
-  const bytes = parts.reduce((sum, text) => sum + (text === null ? 0 : Buffer.byteLength(text)), 0);
+function checkSize(
+  attributes: string,
+  payload: string | null,
+  privatePayload: string | null,
+  limits: DraftLimits,
+): void {
+  const { maxEventBytes } = limits;
+  const chars = attributes.length + (payload?.length ?? 0) + (privatePayload?.length ?? 0);
+  // A character takes at most three bytes of UTF-8: most events need not be counted out.
+  if (chars * 3 <= maxEventBytes) return;
+  const bytes =
+    Buffer.byteLength(attributes) +
+    Buffer.byteLength(payload ?? '') +
+    Buffer.byteLength(privatePayload ?? '');
   if (bytes <= maxEventBytes) return;
   throw tooMany(
     `The event’s attributes and payloads are ${bytes} bytes of JSON, more than ${maxEventBytes}: keep large content elsewhere and refer to it.`,
@@ -275,11 +319,11 @@ function checkSize(parts: readonly (string | null)[], { maxEventBytes }: DraftLi
 }
 
 /** Adds to an error where in the batch it arose. */
-function explained<T>({ at, index }: Place, work: () => T): T {
+export function explained<T>(where: Place, work: () => T): T {
   try {
     return work();
   } catch (error) {
-    throw error instanceof EventreeError ? error.with({ at, index }) : error;
+    throw error instanceof EventreeError ? error.with({ at: placeName(where), index: where.index }) : error;
   }
 }
 

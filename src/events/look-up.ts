@@ -53,12 +53,12 @@ export function createLookUp(pool: pg.Pool): LookUp {
 
   return {
     async forDrafts(drafts, { fresh }) {
-      const own = new Set(drafts.map(({ id }) => id));
+      const own = new Set(drafts.map(({ event }) => event.id));
       const parents = drafts
         .map(({ parentId }) => parentId)
         .filter((id) => id !== null && !own.has(id)) as EventId[];
       const ids = [...new Set(fresh ? [...parents, ...own] : parents)];
-      const refs = [...new Set(drafts.map(({ resource }) => resource).filter((ref) => ref !== null))];
+      const refs = [...new Set(drafts.map(({ event }) => event.resource).filter((ref) => ref !== null))];
       const resources = await resourcesOf(refs, fresh);
       const events = ids.length === 0 ? new Map() : await readEvents(pool, ids);
       return { resources, events };
@@ -85,7 +85,7 @@ async function readResources(pool: pg.Pool, refs: readonly ResourceRef[]): Promi
   const { rows } = await pool.query<ResourceRow>({
     name: 'look-up-resources',
     text: `select ${RESOURCE_COLUMNS} from resource where ref = any($1)`,
-    values: [textArray(refs)],
+    values: [textArray(refs, (ref) => ref)],
   });
   return rows.map(toResource);
 }
@@ -107,7 +107,7 @@ async function readEvents(pool: pg.Pool, ids: readonly EventId[]): Promise<Known
   return new Map(
     rows.map((row) => {
       const event: Event = toEvent(row, row.journal);
-      return [event.id, { event, acl: row.acl === null ? null : toResource(row.acl).acl }];
+      return [event.id, { event, path: event.path, acl: row.acl === null ? null : toResource(row.acl).acl }];
     }),
   );
 }

@@ -38,16 +38,24 @@ const MAX_GATHERED = 1_000;
 
 export function createContext(core: Core, principal: Principal): Context {
   const options = { cache: false, maxBatchSize: MAX_GATHERED };
+  let events: Context['events'] | undefined;
+  let resources: Context['resources'] | undefined;
   return {
     core,
     principal,
-    events: new DataLoader(async (ids) => {
-      const found = await core.reader.byIds([...new Set(ids)], principal);
-      return ids.map((id) => found.get(id) ?? null);
-    }, options),
-    resources: new DataLoader(async (refs) => {
-      const found = await core.resources.find([...new Set(refs)]);
-      return refs.map((ref) => found.get(ref) ?? null);
-    }, options),
+    get events() {
+      events ??= new DataLoader(async (ids) => {
+        const found = await core.reader.byIds([...new Set(ids)], principal);
+        return ids.map((id) => found.get(id) ?? null);
+      }, options);
+      return events;
+    },
+    get resources() {
+      resources ??= new DataLoader(async (refs) => {
+        const found = await core.resources.find([...new Set(refs)]);
+        return refs.map((ref) => found.get(ref) ?? null);
+      }, options);
+      return resources;
+    },
   };
 }

@@ -1,6 +1,7 @@
 /**
  * Both doors, one policy: whatever comes in by HTTP, SSE or WebSocket goes through `prepare` before
- * anything is executed. Yoga carries the pipeline, so its plugins hold on every door too.
+ * anything is executed. Texts are parsed and validated by Yoga's pipeline, with its plugins; what has
+ * passed is remembered, because clients send the same few texts again and again.
  *
  * Text and variables are weighed before they are run. A query of 20 fragments that name each other twice
  * is 2 kB of text and a million fields.
@@ -22,7 +23,7 @@ import { fieldExtensionsEstimator, getComplexity, simpleEstimator } from 'graphq
 import { createYoga, type Plugin } from 'graphql-yoga';
 import type { Principal } from '../access/principal.ts';
 import { EventreeError } from '../base/errors.ts';
-import { type Context, type Core, createContext } from './context.ts';
+import { type Core, createContext } from './context.ts';
 import { schema } from './schema.ts';
 
 export interface Operation {
@@ -39,48 +40,64 @@ export interface PolicyLimits {
 
 export interface Policy {
   /** What to execute, or why not. Never throws. */
-  prepare(operation: Operation, principal: Principal): Promise<ExecutionArgs | readonly GraphQLError[]>;
+  prepare(operation: Operation, principal: Principal): ExecutionArgs | readonly GraphQLError[];
 }
 
 const MAX_ALIASES = 100;
 const MAX_DIRECTIVES = 50;
+/** Texts that are remembered, and how long each may be. */
+const REMEMBERED_TEXTS = 1_000;
+const REMEMBERED_CHARS = 10_000;
 /** Fragments and fields that are looked at to estimate a cost. */
 const MAX_WEIGHED_NODES = 20_000;
 
 export function createPolicy(core: Core, limits: PolicyLimits): Policy {
-  const yoga = createYoga<{ principal: Principal }, Context>({
+  const yoga = createYoga({
     schema,
     logging: false,
     graphiql: false,
     landingPage: false,
     maskedErrors: false,
-    context: ({ principal }) => createContext(core, principal),
     plugins: [limitsOfText(limits)],
   });
 
-  const weighOnce = createScales(limits.maxQueryCost);
+  const weigh = createScales(limits.maxQueryCost);
+  const remembered = new Map<string, DocumentNode>();
+
+  /** The document of a text that is well-formed, valid and within limits, or why it is not. */
+  function check(query: string): DocumentNode | readonly GraphQLError[] {
+    const known = remembered.get(query);
+    if (known !== undefined) return known;
+    const { parse, validate } = yoga.getEnveloped({});
+    const document = parseWithin(query, parse, limits);
+    if (document instanceof GraphQLError) return [document];
+    const errors = validate(schema, document) as readonly GraphQLError[];
+    if (errors.length > 0) return errors.map(withCode('GRAPHQL_VALIDATION_FAILED'));
+    if (query.length <= REMEMBERED_CHARS) {
+      if (remembered.size >= REMEMBERED_TEXTS) remembered.delete(remembered.keys().next().value as string);
+      remembered.set(query, document);
+    }
+    return document;
+  }
 
   return {
-    async prepare({ query, operationName, variables }, principal) {
-      const enveloped = yoga.getEnveloped({ principal });
-      const document = parse(query, enveloped.parse, limits);
-      if (document instanceof GraphQLError) return [document];
-      const errors = enveloped.validate(enveloped.schema, document) as readonly GraphQLError[];
-      if (errors.length > 0) return errors.map(withCode('GRAPHQL_VALIDATION_FAILED'));
+    prepare({ query, operationName, variables }, principal) {
+      const document = check(query);
+      if (!('kind' in document)) return document;
       const operation = getOperationAST(document, operationName);
       if (operation == null) {
-        const message =
+        const sentence =
           operationName == null
             ? 'Say by operationName which operation to run.'
-            : `There is no operation ${operationName}.`;
-        return [refusal('BAD_USER_INPUT', message)];
+            : `There is no operation ${JSON.stringify(operationName)}.`;
+        return [refusal('BAD_USER_INPUT', sentence)];
       }
-      const tooCostly = weighOnce(document, operation, variables ?? {});
+      const tooCostly = weigh(document, operation, variables ?? {});
       if (tooCostly !== null) return [tooCostly];
       return {
-        schema: enveloped.schema,
+        schema,
         document,
-        contextValue: (await enveloped.contextFactory()) as Context,
+        contextValue: createContext(core, principal),
         variableValues: variables ?? null,
         operationName: operationName ?? null,
       };
@@ -88,7 +105,7 @@ export function createPolicy(core: Core, limits: PolicyLimits): Policy {
   };
 }
 
-function parse(
+function parseWithin(
   query: string,
   parser: (query: string, options: { maxTokens: number }) => DocumentNode,
   { maxQueryTokens }: PolicyLimits,
@@ -105,33 +122,27 @@ function parse(
 
 /** Rules that hold for a text whatever its variables are: checked once and remembered with it. */
 function limitsOfText({ maxQueryDepth }: PolicyLimits): Plugin {
-  const refuse = (sentence: string) => (context: ValidationContext | null) =>
-    context?.reportError(refusal('LIMIT_EXCEEDED', sentence));
-  const quietly = { propagateOnRejection: false };
+  const refusing = (sentence: string) => ({
+    propagateOnRejection: false,
+    onReject: [
+      (context: ValidationContext | null) => context?.reportError(refusal('LIMIT_EXCEEDED', sentence)),
+    ],
+  });
+  const rules = [
+    maxDepthRule({
+      n: maxQueryDepth,
+      flattenFragments: true,
+      ...refusing(`The operation is deeper than ${maxQueryDepth} levels of fields.`),
+    }),
+    maxAliasesRule({ n: MAX_ALIASES, ...refusing(`The operation has more than ${MAX_ALIASES} aliases.`) }),
+    maxDirectivesRule({
+      n: MAX_DIRECTIVES,
+      ...refusing(`The operation has more than ${MAX_DIRECTIVES} directives.`),
+    }),
+  ];
   return {
     onValidate({ addValidationRule }) {
-      addValidationRule(
-        maxDepthRule({
-          ...quietly,
-          n: maxQueryDepth,
-          flattenFragments: true,
-          onReject: [refuse(`The operation is deeper than ${maxQueryDepth} levels of fields.`)],
-        }),
-      );
-      addValidationRule(
-        maxAliasesRule({
-          ...quietly,
-          n: MAX_ALIASES,
-          onReject: [refuse(`The operation has more than ${MAX_ALIASES} aliases.`)],
-        }),
-      );
-      addValidationRule(
-        maxDirectivesRule({
-          ...quietly,
-          n: MAX_DIRECTIVES,
-          onReject: [refuse(`The operation has more than ${MAX_DIRECTIVES} directives.`)],
-        }),
-      );
+      for (const rule of rules) addValidationRule(rule);
     },
   };
 }
@@ -147,7 +158,7 @@ function createScales(most: number) {
   return (document: DocumentNode, operation: OperationDefinitionNode, variables: Record<string, unknown>) => {
     const known = weighed.get(operation);
     if (known !== undefined) return known;
-    const verdict = weigh(document, operation.name?.value, variables, most);
+    const verdict = weighNow(document, operation.name?.value, variables, most);
     const varies = operation.variableDefinitions?.some(({ type }) =>
       ['Int', 'Boolean'].includes(namedTypeOf(type)),
     );
@@ -160,7 +171,7 @@ function namedTypeOf(type: TypeNode): string {
   return type.kind === Kind.NAMED_TYPE ? type.name.value : namedTypeOf(type.type);
 }
 
-function weigh(
+function weighNow(
   query: DocumentNode,
   operationName: string | undefined,
   variables: Record<string, unknown>,

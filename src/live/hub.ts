@@ -2,10 +2,10 @@
  * A node's live end of one journal: takes news as it comes, puts it into the order of positions, reads
  * what is missing from the journal, and routes each event to the readers who see it.
  *
- *     news, poll ──▶ in order? ──no──▶ read the hole
- *                        │yes              │
- *                        ▼                 ▼
- *                  claim → readers ──▶ reader.offer(event)
+ *     news ──▶ in order? ──no──▶ wait a moment ──still missing──▶ read the hole
+ *                  │yes               │came                            │
+ *                  ▼                  ▼                                ▼
+ *            claim → readers ──▶ reader.offer(event)
  *
  * Cost follows who may see an event: readers are found by the claims of its ACL, never by going through
  * them all. Readers joined at position p are offered every event after p that they may see, once, in
@@ -15,7 +15,7 @@
 import { type Acl, type Level, NOTHING, PRIVATE } from '../access/acl.ts';
 import { ADMIN, type Claim } from '../access/claim.ts';
 import type { ResourceRef } from '../access/resource-ref.ts';
-import { persist } from '../base/retry.ts';
+import { pause, persist } from '../base/retry.ts';
 import { ACL_CHANGE } from '../events/builtin.ts';
 import type { Event, Position } from '../events/event.ts';
 import type { Journal } from '../events/journal.ts';
@@ -59,18 +59,21 @@ export interface HubOptions {
 }
 
 const LARGEST_HOLE = 2_000;
-const BACKOFF = { firstMs: 50, mostMs: 1_000 };
-/** News that wait while a hole is read. */
+/** Batches of several writers overtake each other by this much at most; then something was lost. */
+const OVERTAKING_MS = 20;
+/** News that wait; more are forgotten, and read from the journal. */
 const MAX_WAITING = 1_000;
+const BACKOFF = { firstMs: 50, mostMs: 1_000 };
 
 export function createHub({ name, broker, reader, findHead, onError }: HubOptions): Hub {
   const byClaim = new Map<Claim, Set<LiveReader>>();
   const readers = new Set<LiveReader>();
+  const stopping = new AbortController();
   let journal: Journal | null = null;
   let position = 0;
+  /** In order of their first positions. */
   let waiting: News[] = [];
   let working = false;
-  const stopping = new AbortController();
 
   const unsubscribe = broker.subscribe(name, (news) => {
     if (news === null) void look();
@@ -96,27 +99,26 @@ export function createHub({ name, broker, reader, findHead, onError }: HubOption
   }
 
   function take(news: News): void {
+    if (headOf(news) <= position) return;
     if (waiting.length >= MAX_WAITING) waiting = [{ journal: news.journal, head: headOf(news) }];
-    else waiting.push(news);
+    const place = waiting.findLastIndex((other) => firstOf(other) <= firstOf(news)) + 1;
+    waiting.splice(place, 0, news);
     void work();
   }
 
-  /** Works off the news, one after the other. */
+  /** Passes on what waits, in order. */
   async function work(): Promise<void> {
     if (working || stopping.signal.aborted) return;
     working = true;
     try {
       await ready;
-      for (
-        let news = waiting.shift();
-        news !== undefined && !stopping.signal.aborted;
-        news = waiting.shift()
-      ) {
+      while (waiting.length > 0 && !stopping.signal.aborted) {
+        if (firstOf(waiting[0] as News) > position + 1) await pause(OVERTAKING_MS, stopping.signal);
+        const news = waiting.shift() as News;
         journal ??= news.journal;
         if (headOf(news) <= position) continue;
-        const first = 'events' in news ? news.firstPosition : headOf(news) + 1;
-        if (first > position + 1) await pass(journal, first - 1);
-        if ('events' in news) route(news.events.slice(Math.max(0, position + 1 - first)), headOf(news));
+        if (firstOf(news) > position + 1) await pass(journal, firstOf(news) - 1);
+        if ('events' in news) route(news.events.slice(position + 1 - news.firstPosition), headOf(news));
       }
     } catch (error) {
       onError(error);
@@ -187,6 +189,11 @@ export function createHub({ name, broker, reader, findHead, onError }: HubOption
       unsubscribe();
     },
   };
+}
+
+/** News that only says how far the journal goes begins behind all that it does not tell. */
+function firstOf(news: News): number {
+  return 'events' in news ? news.firstPosition : news.head + 1;
 }
 
 function headOf(news: News): number {

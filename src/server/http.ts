@@ -10,7 +10,8 @@ import type { IncomingMessage, RequestListener, ServerResponse } from 'node:http
 import { execute, GraphQLError, type GraphQLFormattedError } from 'graphql';
 import { createHandler, type OperationArgs, type Request } from 'graphql-http';
 import type { Principal } from '../access/principal.ts';
-import { EventreeError, messageOf } from '../base/errors.ts';
+import { EventreeError, logged, messageOf } from '../base/errors.ts';
+import type { Logger } from '../base/logger.ts';
 import { createFormat, type Door, isHostAllowed, isOriginAllowed } from './door.ts';
 import type { Health } from './health.ts';
 import { answerBySse } from './sse.ts';
@@ -32,7 +33,7 @@ interface GraphqlRequestContext {
 export type GraphqlRequest = Request<IncomingMessage, GraphqlRequestContext>;
 
 export function createHttpListener(options: HttpOptions): RequestListener {
-  const { health, metrics, origins } = options;
+  const { health, logger, metrics, origins } = options;
   const routes: Readonly<Record<string, Route>> = {
     '/': (_, response) => void response.writeHead(302, { location: '/graphql' }).end(),
     '/graphql': createGraphqlRoute(options),
@@ -49,12 +50,8 @@ export function createHttpListener(options: HttpOptions): RequestListener {
 
   return (request, response) => {
     const path = (request.url ?? '/').split('?', 1)[0] as string;
-    const logger = options.logger.child({ requestId: nameRequest(request, response) });
-    const started = performance.now();
-    response.on('close', () => {
-      const ms = Math.round(performance.now() - started);
-      logger.debug({ method: request.method, path, status: response.statusCode, ms }, 'request answered');
-    });
+    const requestId = nameRequest(request, response);
+    if (logger.isLevelEnabled('debug')) logWhenAnswered(logger, request, response, path);
 
     const route = routes[path];
     if (!isHostAllowed(origins, request.headers.host)) {
@@ -65,10 +62,7 @@ export function createHttpListener(options: HttpOptions): RequestListener {
       sendJson(response, 404, { error: `There is nothing at ${path}; GraphQL is at /graphql.` });
     } else if (!answerOrigin(options, request, response)) {
       Promise.resolve(route(request, response)).catch((error: unknown) => {
-        logger.error(
-          { error: messageOf(error), stack: error instanceof Error ? error.stack : undefined },
-          'request failed',
-        );
+        logger.error({ requestId, ...logged(error) }, 'request failed');
         if (response.headersSent) response.destroy();
         else sendJson(response, 500, { error: 'Something unexpected went wrong.' });
       });
@@ -79,13 +73,14 @@ export function createHttpListener(options: HttpOptions): RequestListener {
 function createGraphqlRoute(options: HttpOptions): Route {
   const { authenticate, maxRequestBytes, metrics, policy } = options;
   const format = createFormat(options);
+  const timing = metrics.operations.labels({ door: 'http' });
   // Which request an error belongs to: graphql-http hands on nothing but the error.
   const requestIds = new WeakMap<object, string>();
   const handle = createHandler<IncomingMessage, GraphqlRequestContext>({
     execute,
     // Its types leave the context out, which is ours alone.
-    onSubscribe: async ({ context }, params) =>
-      (await policy.prepare(params, context.principal)) as OperationArgs<undefined> | readonly GraphQLError[],
+    onSubscribe: ({ context }, params) =>
+      policy.prepare(params, context.principal) as OperationArgs<undefined> | readonly GraphQLError[],
     onOperation({ context }, _args, result) {
       const errors = 'errors' in result ? (result.errors ?? []) : [];
       for (const error of errors) requestIds.set(error, context.requestId);
@@ -127,7 +122,7 @@ function createGraphqlRoute(options: HttpOptions): Route {
     }
     const [answer, init] = await handle(incoming);
     response.writeHead(init.status, init.statusText, init.headers as Record<string, string>).end(answer);
-    metrics.operations.observe({ door: 'http' }, (performance.now() - started) / 1000);
+    timing.observe((performance.now() - started) / 1000);
   };
 }
 
@@ -138,6 +133,23 @@ function nameRequest(request: IncomingMessage, response: ServerResponse): string
   response.setHeader('x-request-id', id);
   response.setHeader('x-content-type-options', 'nosniff');
   return id;
+}
+
+function logWhenAnswered(
+  logger: Logger,
+  request: IncomingMessage,
+  response: ServerResponse,
+  path: string,
+): void {
+  const started = performance.now();
+  const requestId = response.getHeader('x-request-id');
+  response.on('close', () => {
+    const ms = Math.round(performance.now() - started);
+    logger.debug(
+      { requestId, method: request.method, path, status: response.statusCode, ms },
+      'request answered',
+    );
+  });
 }
 
 /**
@@ -170,16 +182,20 @@ function answerOrigin({ origins }: Door, request: IncomingMessage, response: Ser
 }
 
 /** Null where it is larger than it may be. */
-async function readBody(request: IncomingMessage, maxBytes: number): Promise<string | null> {
-  if (Number(request.headers['content-length'] ?? 0) > maxBytes) return null;
-  const parts: Buffer[] = [];
-  let bytes = 0;
-  for await (const part of request as AsyncIterable<Buffer>) {
-    bytes += part.length;
-    if (bytes > maxBytes) return null;
-    parts.push(part);
-  }
-  return Buffer.concat(parts).toString('utf8');
+function readBody(request: IncomingMessage, maxBytes: number): Promise<string | null> {
+  return new Promise((resolve, reject) => {
+    if (Number(request.headers['content-length'] ?? 0) > maxBytes) return resolve(null);
+    const parts: Buffer[] = [];
+    let bytes = 0;
+    // By events: an async iterator costs as much here as all of what follows.
+    request.on('data', (part: Buffer) => {
+      bytes += part.length;
+      if (bytes <= maxBytes) parts.push(part);
+      else resolve(null);
+    });
+    request.on('end', () => resolve(Buffer.concat(parts).toString('utf8')));
+    request.on('error', reject);
+  });
 }
 
 export function malformed(error: unknown): EventreeError {

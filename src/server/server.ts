@@ -7,11 +7,11 @@ import { createServer, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { createAuthenticate, signToken } from '../access/authenticate.ts';
 import { createResources } from '../access/resources.ts';
-import { messageOf, StartError } from '../base/errors.ts';
+import { logged, messageOf, StartError } from '../base/errors.ts';
 import type { Logger } from '../base/logger.ts';
 import { type Config, isDevelopment } from '../config.ts';
 import { openDatabase } from '../db/database.ts';
-import { startEmbedded } from '../db/embedded.ts';
+import { startEmbedded } from '../db/embedded/embedded.ts';
 import { migrate } from '../db/migrate.ts';
 import { createAclChange } from '../events/acl-change.ts';
 import { createSeal } from '../events/cursor.ts';
@@ -71,9 +71,7 @@ export async function startServer(config: Config, logger: Logger): Promise<Runni
 async function stopAll(stops: (() => Promise<void> | void)[], logger: Logger): Promise<void> {
   for (const stop of stops.reverse()) {
     // What cannot be stopped must not keep the rest from stopping.
-    await Promise.resolve(stop()).catch((error: unknown) =>
-      logger.error({ error: messageOf(error) }, 'stop failed'),
-    );
+    await Promise.resolve(stop()).catch((error: unknown) => logger.error(logged(error), 'stop failed'));
   }
 }
 
@@ -82,7 +80,7 @@ async function start(
   logger: Logger,
   onStop: (stop: () => Promise<void> | void) => void,
 ): Promise<Omit<RunningServer, 'stop'>> {
-  const report = (error: unknown) => logger.error({ error: messageOf(error) }, 'background work failed');
+  const report = (error: unknown) => logger.error(logged(error), 'background work failed');
   const { url, failed } = await findDatabase(config, logger, onStop);
   const database = openDatabase({
     url,
@@ -161,10 +159,7 @@ async function start(
     authenticate: createAuthenticate({ key, ...rules }),
     policy: createPolicy(core, config),
     formatError: createFormatError((error, place) => {
-      logger.error(
-        { ...place, error: messageOf(error), stack: (error as Error | undefined)?.stack },
-        'unexpected error',
-      );
+      logger.error({ ...place, ...logged(error) }, 'unexpected error');
     }),
     logger,
     metrics,

@@ -57,7 +57,7 @@ export async function answerBySse(
         response.writeHead(status, statusText, headers as Record<string, string>).end();
         return null;
       }
-      const prepared = await policy.prepare(params, principal);
+      const prepared = policy.prepare(params, principal);
       if (!('schema' in prepared)) return only({ errors: prepared });
       return run(prepared, request.method);
     } catch (error) {

@@ -14,7 +14,7 @@ import type { Duplex } from 'node:stream';
 import { CloseCode, handleProtocols, makeServer, type Server } from 'graphql-ws';
 import { type WebSocket, WebSocketServer } from 'ws';
 import type { Principal } from '../access/principal.ts';
-import { EventreeError, messageOf } from '../base/errors.ts';
+import { EventreeError, logged } from '../base/errors.ts';
 import { createFormat, type Door, formatResult, isHostAllowed, isOriginAllowed } from './door.ts';
 
 export interface WsDoor {
@@ -64,10 +64,7 @@ export function openWsDoor(http: HttpServer, door: Door): WsDoor {
         onMessage(take) {
           socket.on('message', (data) => {
             take(String(data)).catch((error: unknown) => {
-              logger.error(
-                { error: messageOf(error), stack: error instanceof Error ? error.stack : undefined },
-                'socket failed',
-              );
+              logger.error(logged(error), 'socket failed');
               socket.close(CloseCode.InternalServerError, 'Something unexpected went wrong.');
             });
           });

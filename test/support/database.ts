@@ -12,9 +12,18 @@ export interface ScratchDatabase {
 }
 
 /** An empty database with a random name. */
-export async function scratchDatabase(): Promise<ScratchDatabase> {
+export function scratchDatabase(): Promise<ScratchDatabase> {
+  return createDatabase('');
+}
+
+/** One that is migrated already: a copy of a template, made in a fraction of the time. */
+export function migratedDatabase(): Promise<ScratchDatabase> {
+  return createDatabase(`TEMPLATE ${inject('migratedTemplate')}`);
+}
+
+async function createDatabase(how: string): Promise<ScratchDatabase> {
   const name = `scratch_${randomBytes(8).toString('hex')}`;
-  await onServer(`CREATE DATABASE ${name}`);
+  await onServer(`CREATE DATABASE ${name} ${how}`);
   const url = new URL(inject('postgresUrl'));
   url.pathname = name;
   return {

@@ -86,15 +86,15 @@ CREATE TABLE resource (
   type      text    NOT NULL,
   name      text,
   version   integer NOT NULL DEFAULT 1,
-  owners    text[],
-  view_meta text[],
-  view_data text[],
-  view_acl  text[],
-  edit_meta text[],
-  edit_data text[],
-  edit_acl  text[],
-  manage    text[],
-  delete    text[]
+  owners    text[] NOT NULL,
+  view_meta text[] NOT NULL,
+  view_data text[] NOT NULL,
+  view_acl  text[] NOT NULL,
+  edit_meta text[] NOT NULL,
+  edit_data text[] NOT NULL,
+  edit_acl  text[] NOT NULL,
+  manage    text[] NOT NULL,
+  delete    text[] NOT NULL
 );
 CREATE INDEX resource_type_ref_idx ON resource (type, ref);
 

@@ -17,11 +17,11 @@ import { type Loop, startLoop } from '../../base/loop.ts';
 import { byteaArray, textArray } from '../../db/binary-array.ts';
 import type { Database } from '../../db/database.ts';
 import { inTransaction } from '../../db/transaction.ts';
-import type { Event } from '../event.ts';
+import { ACL_CHANGE } from '../builtin.ts';
 import { retryWithPartition } from '../partition.ts';
 import type { Registry } from '../registry.ts';
 import type { RegistryStore } from '../registry-store.ts';
-import { EVENT_COLUMNS, EVENT_TYPES, type EventRow, toEvent } from '../row.ts';
+import { EVENT_TYPES, type EventRow } from '../row.ts';
 import {
   addBit,
   type Bits,
@@ -33,7 +33,7 @@ import {
   ordinalOf,
   unite,
 } from './bits.ts';
-import { presenceTerm, type Term, termsOf, valuePrefix, viewerTerms } from './term.ts';
+import { type IndexedEvent, presenceTerm, type Term, termsOf, valuePrefix, viewerTerms } from './term.ts';
 
 /** Below this many, events are left to be read directly. */
 export const INDEX_BEHIND = 1_024;
@@ -162,47 +162,77 @@ async function collectTerms(
   registry: Registry,
 ): Promise<Map<Term, Bits>> {
   const events = await readEvents(client, journalId, from, to);
-  const resources = await readResources(client, events);
+  const viewers = viewersBy(await readResources(client, events));
   const sets = new Map<Term, Bits>();
+  const add = (terms: readonly Term[], ordinal: number) => {
+    for (const term of terms) {
+      let bits = sets.get(term);
+      if (bits === undefined) {
+        bits = noBits();
+        sets.set(term, bits);
+      }
+      addBit(bits, ordinal);
+    }
+  };
   for (const event of events) {
     const ordinal = ordinalOf(event.position);
-    const acl = event.resource === null ? null : (resources.get(event.resource)?.acl ?? null);
-    for (const term of [...termsOf(event, registry), ...viewerTerms(event, acl)]) {
-      const bits = sets.get(term) ?? noBits();
-      addBit(bits, ordinal);
-      sets.set(term, bits);
-    }
+    add(termsOf(event, registry), ordinal);
+    add(viewers(event), ordinal);
   }
   return sets;
 }
+
+/** The terms of who sees an event, worked out once for all events that one ACL decides alike. */
+function viewersBy(resources: ReadonlyMap<string, Resource>): (event: IndexedEvent) => readonly Term[] {
+  const known = new Map<string, readonly Term[]>();
+  return (event) => {
+    if (event.resource === null) return viewerTerms(event, null);
+    const key = event.type === ACL_CHANGE ? `${event.resource} ${ACL_CHANGE}` : event.resource;
+    let terms = known.get(key);
+    if (terms === undefined) {
+      terms = viewerTerms(event, resources.get(event.resource)?.acl ?? null);
+      known.set(key, terms);
+    }
+    return terms;
+  };
+}
+
+/** What of an event its terms are made from. */
+const INDEXED_COLUMNS =
+  'e.position, e.type, e.category, e.severity, e.words, e.resource, e.actor, e.session_id, e.correlation_id, e.path, e.attributes';
 
 async function readEvents(
   client: pg.PoolClient,
   journalId: number,
   from: number,
   to: number,
-): Promise<Event[]> {
+): Promise<IndexedEvent[]> {
   const { rows } = await client.query<EventRow>({
     name: 'index-events',
-    text: `select ${EVENT_COLUMNS} from event e
+    text: `select ${INDEXED_COLUMNS} from event e
       where e.journal_id = $1 and e.position between $2 and $3
         and e.id >= (select min_id from journal_chunk where journal_id = $1 and chunk = $4)
         and e.id <= (select max_id from journal_chunk where journal_id = $1 and chunk = $4)`,
     values: [journalId, from, to, chunkOf(from)],
     types: EVENT_TYPES,
   });
-  return rows.map((row) => toEvent(row, ''));
+  return rows.map(({ session_id, correlation_id, path, ...row }) => ({
+    ...row,
+    sessionId: session_id,
+    correlationId: correlation_id,
+    path: path ?? [],
+  }));
 }
 
 async function readResources(
   client: pg.PoolClient,
-  events: readonly Event[],
+  events: readonly IndexedEvent[],
 ): Promise<Map<string, Resource>> {
   const refs = [...new Set(events.map(({ resource }) => resource).filter((ref) => ref !== null))];
   const { rows } = await client.query<ResourceRow>({
     name: 'index-resources',
     text: `select ${RESOURCE_COLUMNS} from resource where ref = any($1)`,
-    values: [textArray(refs)],
+    values: [textArray(refs, (ref) => ref)],
   });
   return new Map(rows.map((row) => [row.ref, toResource(row)]));
 }
@@ -227,7 +257,12 @@ export async function writeRows(
       select $1, row.term, $2, row.bits from unnest($3::text[], $4::bytea[]) as row (term, bits)
       order by row.term collate "C"
       on conflict (journal_id, term, chunk) do update set bits = excluded.bits`,
-    values: [journalId, chunk, textArray(terms), byteaArray([...sets.values()].map(encodeBits))],
+    values: [
+      journalId,
+      chunk,
+      textArray(terms, (term) => term),
+      byteaArray([...sets.values()].map(encodeBits)),
+    ],
   });
 }
 
@@ -240,7 +275,7 @@ export async function readRows(
   const { rows } = await client.query<{ term: Term; bits: Buffer }>({
     name: 'index-read',
     text: 'select term, bits from event_index where journal_id = $1 and term = any($2) and chunk = $3',
-    values: [journalId, textArray(terms), chunk],
+    values: [journalId, textArray(terms, (term) => term), chunk],
   });
   return new Map(rows.map(({ term, bits }) => [term, decodeBits(bits)]));
 }

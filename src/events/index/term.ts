@@ -80,11 +80,27 @@ export function isCut(value: string): boolean {
   return [...value].length >= MAX_VALUE_POINTS;
 }
 
+/** What of an event its terms are made from. */
+export type IndexedEvent = Pick<
+  Event,
+  | 'position'
+  | 'type'
+  | 'category'
+  | 'severity'
+  | 'words'
+  | 'resource'
+  | 'actor'
+  | 'sessionId'
+  | 'correlationId'
+  | 'path'
+  | 'attributes'
+>;
+
 /**
  * The terms of an event, all but those of who sees it. The same registry version must decide about every
  * event that a search relies on: see indexer.ts.
  */
-export function termsOf(event: Event, registry: Registry): Term[] {
+export function termsOf(event: IndexedEvent, registry: Registry): Term[] {
   const terms = [typeTerm(event.type), categoryTerm(event.category), severityTerm(event.severity)];
   if (event.resource !== null) {
     terms.push(resourceTerm(event.resource), resourceTypeTerm(resourceType(event.resource)));

@@ -18,8 +18,8 @@ import { randomUUID } from 'node:crypto';
 import { link, mkdir, readdir, readFile, realpath, rename, rm, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { z } from 'zod';
-import { messageOf, StartError } from '../base/errors.ts';
-import { startOf } from './embedded-processes.ts';
+import { messageOf, StartError } from '../../base/errors.ts';
+import { startOf } from './processes.ts';
 
 export interface DataFolder {
   /** Absolute, with symbolic links resolved: the same folder has the same path. */

@@ -8,18 +8,18 @@
  * removes half a cluster, stops what is left running, and PostgreSQL replays its log. What was
  * acknowledged is there.
  */
-import { StartError } from '../base/errors.ts';
-import type { Logger } from '../base/logger.ts';
+import { StartError } from '../../base/errors.ts';
+import type { Logger } from '../../base/logger.ts';
+import { checkReach, chooseAccount } from './account.ts';
+import { findBinaries } from './binaries.ts';
+import { clusterIn, DATABASE, postgresArguments, prepareCluster, type Settings } from './cluster.ts';
 import { type DataFolder, openDataFolder } from './data-folder.ts';
-import { checkReach, chooseAccount } from './embedded-account.ts';
-import { findBinaries } from './embedded-binaries.ts';
-import { clusterIn, DATABASE, postgresArguments, prepareCluster, type Settings } from './embedded-cluster.ts';
-import { stopLeftovers } from './embedded-leftovers.ts';
-import { removeStalePidFiles } from './embedded-pid-files.ts';
-import { startPostmaster } from './embedded-postmaster.ts';
-import { untilReady } from './embedded-ready.ts';
-import { connectionUrl, openSocketFolder, removeSocketFolder } from './embedded-socket.ts';
-import { type EmbeddedEnd, type Supervised, supervise } from './embedded-supervisor.ts';
+import { stopLeftovers } from './leftovers.ts';
+import { removeStalePidFiles } from './pid-files.ts';
+import { startPostmaster } from './postmaster.ts';
+import { untilReady } from './ready.ts';
+import { connectionUrl, openSocketFolder, removeSocketFolder } from './socket.ts';
+import { type EmbeddedEnd, type Supervised, supervise } from './supervisor.ts';
 
 export interface EmbeddedOptions {
   /** Created where it is not there. */

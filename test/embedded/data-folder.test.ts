@@ -1,9 +1,9 @@
 import { readdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
-import { openDataFolder } from '../src/db/data-folder.ts';
-import { parseStat } from '../src/db/embedded-processes.ts';
-import { temporaryFolder } from './fixtures/embedded-world.ts';
+import { openDataFolder } from '../../src/db/embedded/data-folder.ts';
+import { parseStat } from '../../src/db/embedded/processes.ts';
+import { temporaryFolder } from './embedded-world.ts';
 
 describe('the lock', () => {
   const dead = (token: string) => JSON.stringify({ pid: process.pid, started: 'long ago', token });

@@ -8,10 +8,10 @@
 import { createHash } from 'node:crypto';
 import { chown, mkdtemp, open, readdir, readFile, rename, rm } from 'node:fs/promises';
 import { join } from 'node:path';
-import { StartError } from '../base/errors.ts';
-import type { Logger } from '../base/logger.ts';
-import type { Binaries } from './embedded-binaries.ts';
-import { type Account, run } from './embedded-command.ts';
+import { StartError } from '../../base/errors.ts';
+import type { Logger } from '../../base/logger.ts';
+import type { Binaries } from './binaries.ts';
+import { type Account, run } from './command.ts';
 
 export const ROLE = 'eventree';
 export const DATABASE = 'eventree';
@@ -114,7 +114,7 @@ async function createCluster(
     if (account.stepDown) await chown(draft, account.stepDown.uid, account.stepDown.gid);
     const { code, output } = await run(account, binaries.initdb, [
       ...['--pgdata', draft, '--username', ROLE, '--encoding', 'UTF8', '--no-locale'],
-      // Whoever reaches the socket is let in; its folder lets in its owner only. See embedded-socket.ts.
+      // Whoever reaches the socket is let in; its folder lets in its owner only. See socket.ts.
       ...['--auth-local', 'trust', '--auth-host', 'reject', '--no-instructions'],
     ]);
     if (code !== 0) {

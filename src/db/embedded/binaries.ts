@@ -8,8 +8,8 @@ import { access, readFile, symlink } from 'node:fs/promises';
 import { createRequire } from 'node:module';
 import { dirname, join, relative } from 'node:path';
 import { z } from 'zod';
-import { messageOf, StartError } from '../base/errors.ts';
-import { OWN_ACCOUNT, run } from './embedded-command.ts';
+import { messageOf, StartError } from '../../base/errors.ts';
+import { OWN_ACCOUNT, run } from './command.ts';
 
 export interface Binaries {
   readonly initdb: string;

@@ -2,10 +2,10 @@ import { access, chmod, lstat, mkdir, readdir, readlink, rm, symlink, writeFile 
 import { dirname, join } from 'node:path';
 import { pino } from 'pino';
 import { describe, expect, it, vi } from 'vitest';
-import { StartError } from '../src/base/errors.ts';
-import { refuseOtherSystems } from '../src/db/embedded.ts';
-import { findBinaries, hydrateLinks } from '../src/db/embedded-binaries.ts';
-import { chooseBase } from '../src/db/embedded-socket.ts';
+import { StartError } from '../../src/base/errors.ts';
+import { findBinaries, hydrateLinks } from '../../src/db/embedded/binaries.ts';
+import { refuseOtherSystems } from '../../src/db/embedded/embedded.ts';
+import { chooseBase } from '../../src/db/embedded/socket.ts';
 import {
   command,
   copiesOfOneCluster,
@@ -18,7 +18,7 @@ import {
   startHere,
   temporaryFolder,
   untilNothingRunsOn,
-} from './fixtures/embedded-world.ts';
+} from './embedded-world.ts';
 
 const dataFolder = copiesOfOneCluster();
 

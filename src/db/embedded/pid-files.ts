@@ -9,8 +9,8 @@
  */
 import { readFile, rm } from 'node:fs/promises';
 import { join } from 'node:path';
-import { type Cluster, SOCKET } from './embedded-cluster.ts';
-import { listProcesses } from './embedded-processes.ts';
+import { type Cluster, SOCKET } from './cluster.ts';
+import { listProcesses } from './processes.ts';
 
 export async function removeStalePidFiles(cluster: Cluster, socketFolder: string): Promise<void> {
   for (const file of [join(cluster.folder, 'postmaster.pid'), join(socketFolder, `${SOCKET}.lock`)]) {

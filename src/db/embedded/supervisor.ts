@@ -8,10 +8,10 @@
  *
  * The first start is not repeated: whoever starts the server is there to read why it failed.
  */
-import { messageOf, StartError } from '../base/errors.ts';
-import type { Logger } from '../base/logger.ts';
-import { nextDelay, pause } from '../base/retry.ts';
-import type { Postmaster } from './embedded-postmaster.ts';
+import { messageOf, StartError } from '../../base/errors.ts';
+import type { Logger } from '../../base/logger.ts';
+import { nextDelay, pause } from '../../base/retry.ts';
+import type { Postmaster } from './postmaster.ts';
 
 export type EmbeddedEnd =
   | { readonly reason: 'stopped' }

@@ -13,7 +13,7 @@ import {
   startHere,
   temporaryFolder,
   untilNothingRunsOn,
-} from './fixtures/embedded-world.ts';
+} from './embedded-world.ts';
 
 const dataFolder = copiesOfOneCluster();
 

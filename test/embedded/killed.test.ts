@@ -5,10 +5,10 @@ import { join } from 'node:path';
 import pg from 'pg';
 import { pino } from 'pino';
 import { describe, expect, it, onTestFinished, vi } from 'vitest';
-import { openDataFolder } from '../src/db/data-folder.ts';
-import { findBinaries } from '../src/db/embedded-binaries.ts';
-import { clusterIn } from '../src/db/embedded-cluster.ts';
-import { startOf } from '../src/db/embedded-processes.ts';
+import { findBinaries } from '../../src/db/embedded/binaries.ts';
+import { clusterIn } from '../../src/db/embedded/cluster.ts';
+import { openDataFolder } from '../../src/db/embedded/data-folder.ts';
+import { startOf } from '../../src/db/embedded/processes.ts';
 import {
   copiesOfOneCluster,
   expectedSocketFolder,
@@ -23,7 +23,7 @@ import {
   startHere,
   temporaryFolder,
   untilNothingRunsOn,
-} from './fixtures/embedded-world.ts';
+} from './embedded-world.ts';
 
 const dataFolder = copiesOfOneCluster();
 

@@ -9,9 +9,9 @@
 import { chown, lstat, mkdir, mkdtemp, rmdir, unlink } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { messageOf, StartError } from '../base/errors.ts';
-import { PORT, ROLE, SOCKET } from './embedded-cluster.ts';
-import type { Account } from './embedded-command.ts';
+import { messageOf, StartError } from '../../base/errors.ts';
+import { PORT, ROLE, SOCKET } from './cluster.ts';
+import type { Account } from './command.ts';
 
 /** What macOS allows; Linux allows 107. See sun_path in unix(7) and unix(4). */
 const MAX_SOCKET_PATH_BYTES = 103;

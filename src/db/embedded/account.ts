@@ -17,8 +17,8 @@
  */
 import { stat } from 'node:fs/promises';
 import { userInfo } from 'node:os';
-import { StartError } from '../base/errors.ts';
-import { type Account, OWN_ACCOUNT, run } from './embedded-command.ts';
+import { StartError } from '../../base/errors.ts';
+import { type Account, OWN_ACCOUNT, run } from './command.ts';
 
 /** In the order of preference; the second is what macOS has. */
 const UNPRIVILEGED = ['postgres', '_postgres', 'nobody'];

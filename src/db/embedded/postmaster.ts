@@ -5,9 +5,9 @@
  */
 import type { ChildProcess } from 'node:child_process';
 import { createInterface } from 'node:readline';
-import type { Logger } from '../base/logger.ts';
-import { pause } from '../base/retry.ts';
-import { type Account, spawnAs } from './embedded-command.ts';
+import type { Logger } from '../../base/logger.ts';
+import { pause } from '../../base/retry.ts';
+import { type Account, spawnAs } from './command.ts';
 
 export interface Postmaster {
   /** How it ended, in words, with its last lines. Never rejects. */

@@ -3,10 +3,10 @@
  * where it is missing: initdb creates only PostgreSQL's own.
  */
 import pg from 'pg';
-import type { Logger } from '../base/logger.ts';
-import { pause } from '../base/retry.ts';
-import { DATABASE } from './embedded-cluster.ts';
-import { connectionUrl } from './embedded-socket.ts';
+import type { Logger } from '../../base/logger.ts';
+import { pause } from '../../base/retry.ts';
+import { DATABASE } from './cluster.ts';
+import { connectionUrl } from './socket.ts';
 
 /** See https://www.postgresql.org/docs/18/errcodes-appendix.html and errno(3). */
 const NOT_YET = new Set([

@@ -6,11 +6,11 @@
  * Only who holds the lock of the data folder may ask for this: there can be no other server whose database
  * it would be.
  */
-import { StartError } from '../base/errors.ts';
-import type { Logger } from '../base/logger.ts';
-import { pause } from '../base/retry.ts';
-import type { Cluster } from './embedded-cluster.ts';
-import { listProcesses, type RunningProcess } from './embedded-processes.ts';
+import { StartError } from '../../base/errors.ts';
+import type { Logger } from '../../base/logger.ts';
+import { pause } from '../../base/retry.ts';
+import type { Cluster } from './cluster.ts';
+import { listProcesses, type RunningProcess } from './processes.ts';
 
 /**
  * SIGINT asks the postmaster for a fast shutdown, SIGQUIT for an immediate one, after which the next start
