@@ -42,14 +42,22 @@ const whole = (least: number, most: number) =>
     .transform(Number)
     .pipe(z.number().min(least, `must be at least ${least}`).max(most, `must be at most ${most}`));
 
-const list = z.string().transform((value) =>
-  value
-    .split(',')
-    .map((item) => item.trim())
-    .filter((item) => item !== ''),
-);
+const origins = z
+  .string()
+  .transform((value) =>
+    value
+      .split(',')
+      .map((item) => item.trim())
+      .filter((item) => item !== ''),
+  )
+  // Compared with what browsers send as it stands: a path or a slash at the end would never match.
+  .refine((values) => values.every((value) => URL.canParse(value) && new URL(value).origin === value), {
+    error: 'must be origins as browsers send them, like https://app.example.com, separated by commas',
+  })
+  .readonly();
 
-const logLevel = z.enum(['trace', 'debug', 'info', 'warn', 'error', 'fatal', 'silent']);
+const LOG_LEVELS = ['trace', 'debug', 'info', 'warn', 'error', 'fatal', 'silent'] as const;
+const logLevel = z.enum(LOG_LEVELS, { error: `must be one of ${LOG_LEVELS.join(', ')}` });
 
 const SETTINGS = {
   host: setting('EVENTREE_HOST', '127.0.0.1', 'Address the server listens on.', text),
@@ -99,7 +107,7 @@ const SETTINGS = {
     'EVENTREE_ALLOWED_ORIGINS',
     '',
     'Origins of other web sites whose pages may call this server, separated by commas.',
-    list,
+    origins,
   ),
   logLevel: setting('EVENTREE_LOG_LEVEL', 'info', 'Least level that is logged.', logLevel),
   maxRequestBytes: setting(

@@ -18,9 +18,9 @@ export interface TokenRules {
 
 /**
  * @param authorization what stood in the `authorization` header or connection parameter, if anything.
- * @throws UNAUTHENTICATED
+ * @throws UNAUTHENTICATED; UNAVAILABLE where the key set cannot be fetched.
  */
-export type Authenticate = (authorization: string | undefined | null) => Promise<Principal>;
+export type Authenticate = (authorization: unknown) => Promise<Principal>;
 
 const KEY_SET_ALGORITHMS = ['RS256', 'PS256', 'ES256', 'ES384', 'EdDSA'];
 /** A token that is shown with every request is verified once a minute, not each time. */
@@ -44,7 +44,7 @@ export function createAuthenticate(rules: TokenRules, now: () => number = Date.n
 
   return async (authorization) => {
     if (authorization === undefined || authorization === null || authorization === '') return anonymous;
-    const token = /^Bearer +(\S+)$/i.exec(authorization)?.[1];
+    const token = typeof authorization === 'string' ? /^Bearer +(\S+)$/i.exec(authorization)?.[1] : undefined;
     if (token === undefined) throw refused('The authorization must read "Bearer <token>".');
 
     const known = remembered.get(token);
@@ -94,6 +94,7 @@ function principalOf({ sub, groups, exp }: JWTPayload): Principal {
   ) {
     throw refused('The token’s `groups` must be a list of names.');
   }
+  if (typeof sub !== 'string') throw refused('The token’s `sub` must be a name.');
   try {
     const subject = parseClaim(`user/${sub}`);
     const claims = new Set<Claim>([
@@ -111,7 +112,7 @@ function explain(error: unknown): never {
   if (error instanceof joseErrors.JWTClaimValidationFailed) {
     throw refused(`The token’s \`${error.claim}\` is missing or not the one this server expects.`, error);
   }
-  if (error instanceof joseErrors.JWKSTimeout || !(error instanceof joseErrors.JOSEError)) {
+  if (isAboutKeySet(error)) {
     throw new EventreeError(
       'UNAVAILABLE',
       'The keys that tokens are checked by cannot be fetched: try again.',
@@ -120,6 +121,12 @@ function explain(error: unknown): never {
     );
   }
   throw refused('The token is not one that this server trusts.', error);
+}
+
+/** The key set's server is away, or what it answered with is no key set: nothing is said of the token. */
+function isAboutKeySet(error: unknown): boolean {
+  if (!(error instanceof joseErrors.JOSEError)) return true;
+  return ['ERR_JWKS_TIMEOUT', 'ERR_JWKS_INVALID', 'ERR_JOSE_GENERIC'].includes(error.code);
 }
 
 function refused(sentence: string, cause?: unknown): EventreeError {

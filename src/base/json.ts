@@ -51,6 +51,14 @@ export function checkJson(value: unknown, where: string, depth = 0): Json {
   return value as JsonObject;
 }
 
+/** Whether lists and objects lie within each other more than so many levels deep. */
+export function isDeeperThan(value: unknown, levels: number): boolean {
+  if (typeof value !== 'object' || value === null) return false;
+  if (levels === 0) return true;
+  const items: readonly unknown[] = Array.isArray(value) ? value : Object.values(value);
+  return items.some((item) => isDeeperThan(item, levels - 1));
+}
+
 /** @throws BAD_USER_INPUT for text with U+0000 or half a surrogate pair. */
 export function checkText(text: string, where: string): string {
   if (text.includes('\0')) throw bad(`${where} holds the character U+0000, which cannot be stored.`);

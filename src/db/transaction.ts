@@ -6,11 +6,18 @@ export async function inTransaction<T>(
   work: (client: pg.PoolClient) => Promise<T>,
 ): Promise<T> {
   const client = await pool.connect();
+  // A connection that breaks while no statement is under way is reported as an event, which without a
+  // listener ends the process. The next statement fails by itself.
+  client.on('error', ignore);
+  const release = (broken?: Error) => {
+    client.off('error', ignore);
+    client.release(broken);
+  };
   try {
     await client.query('begin');
     const result = await work(client);
     await client.query('commit');
-    client.release();
+    release();
     return result;
   } catch (error) {
     // A connection that cannot even roll back is broken: it must not go back to the pool.
@@ -18,7 +25,9 @@ export async function inTransaction<T>(
       () => undefined,
       (reason: Error) => reason,
     );
-    client.release(broken);
+    release(broken);
     throw error;
   }
 }
+
+function ignore(): void {}

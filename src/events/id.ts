@@ -2,9 +2,10 @@
  * Event ids: UUID version 7 (RFC 9562, 5.7). The first 48 bits are the time in ms, so ids sort by time
  * and a look-up by id meets one partition.
  */
-import { createHash, randomBytes } from 'node:crypto';
-import { v7, validate, version } from 'uuid';
+import { randomBytes } from 'node:crypto';
+import { v7, validate } from 'uuid';
 import { EventreeError } from '../base/errors.ts';
+import { derivedUuid7, isUuid7, timeOfUuid7 } from '../base/uuid7.ts';
 import type { EventId } from './event.ts';
 
 const RANDOM_BYTES = 16;
@@ -30,7 +31,7 @@ export function toEventId(text: string): EventId | null {
  * @throws BAD_USER_INPUT
  */
 export function parseNewEventId(text: string, latestMs: number): EventId {
-  if (!validate(text) || version(text) !== 7) {
+  if (!isUuid7(text)) {
     throw new EventreeError('BAD_USER_INPUT', `The id ${text} is not a UUID of version 7.`);
   }
   const id = text.toLowerCase() as EventId;
@@ -45,7 +46,7 @@ export function parseNewEventId(text: string, latestMs: number): EventId {
 
 /** Milliseconds since 1970. */
 export function timeOf(id: EventId): number {
-  return Number.parseInt(id.slice(0, 8) + id.slice(9, 13), 16);
+  return timeOfUuid7(id);
 }
 
 /**
@@ -53,6 +54,5 @@ export function timeOf(id: EventId): number {
  * import (the source's time and id) and for children of an event whose id the client gave.
  */
 export function derivedEventId(timeMs: number, name: string): EventId {
-  const random = createHash('sha256').update(name).digest();
-  return v7({ msecs: timeMs, random: random.subarray(0, 16), seq: random.readUInt32BE(16) }) as EventId;
+  return derivedUuid7(timeMs, name) as EventId;
 }

@@ -18,7 +18,7 @@ import { type Condition, type EventFilterInput, namedEvents, parseFilter } from 
 import { filterSql, type Parameters } from './filter/filter-sql.ts';
 import { chunkOf, countBits, ordinalsOf, positionOf } from './index/bits.ts';
 import { type NamedEvent, type Plan, planSearch } from './index/plan.ts';
-import { type ChunkHits, type Direction, openSearch, type Search } from './index/search.ts';
+import { type ChunkHits, type Direction, openSearch, type RangeLimits, type Search } from './index/search.ts';
 import type { Journal } from './journal.ts';
 import type { RegistryStore } from './registry-store.ts';
 import {
@@ -84,9 +84,10 @@ export interface ReaderOptions {
   readonly registry: RegistryStore;
   /** For one page or count, all its statements together. */
   readonly timeoutMs: number;
+  readonly rangeLimits?: RangeLimits;
 }
 
-export function createReader({ database, registry, timeoutMs }: ReaderOptions): Reader {
+export function createReader({ database, registry, timeoutMs, rangeLimits }: ReaderOptions): Reader {
   const { pool } = database;
 
   /** What one page or count needs to know throughout. */
@@ -173,7 +174,7 @@ export function createReader({ database, registry, timeoutMs }: ReaderOptions): 
       }
       return events;
     }
-    const search = await openSearch(pool, task.journal.id, plan, { from, to }, direction);
+    const search = await openSearch(pool, task.journal.id, plan, { from, to }, direction, rangeLimits);
     for await (const helping of lookThrough(task, search, direction)) {
       let rest = helping;
       while (rest.length > 0 && events.length < limit) {
@@ -231,7 +232,8 @@ export function createReader({ database, registry, timeoutMs }: ReaderOptions): 
         let count =
           indexed < head ? await countWhere(task, between(journal, Math.max(oldest, indexed + 1), head)) : 0;
         if (oldest > indexed || plan.set.set === 'none') return count;
-        const search = await openSearch(pool, journal.id, plan, { from: oldest, to: indexed }, 'falling');
+        const span = { from: oldest, to: indexed };
+        const search = await openSearch(pool, journal.id, plan, span, 'falling', rangeLimits);
         if (search.exact) {
           for await (const round of search.rounds()) for (const { bits } of round) count += countBits(bits);
         } else {

@@ -19,7 +19,15 @@ import type { Database } from '../db/database.ts';
 import { isAway, isLostRace } from '../db/trouble.ts';
 import { admit, judgedResources, type Known } from './admit.ts';
 import { type Appended, append, type Entry, StaleJudgement } from './append.ts';
-import { type Draft, type DraftLimits, draftEvents, place, type RecordEventInput } from './draft.ts';
+import { ACL_CHANGE } from './builtin.ts';
+import {
+  type Draft,
+  type DraftLimits,
+  draftEvents,
+  explained,
+  place,
+  type RecordEventInput,
+} from './draft.ts';
 import type { Position, SeenEvent } from './event.ts';
 import type { Journal, Journals } from './journal.ts';
 import { createLookUp } from './look-up.ts';
@@ -185,7 +193,8 @@ export function createRecording(options: RecordingOptions): Recording {
   return {
     async record(inputs, principal) {
       if (inputs.length === 0) return [];
-      const draft = (by: Registry) => draftEvents(inputs, { principal, registry: by, limits, nowMs: now() });
+      const draft = (by: Registry) =>
+        refuseReserved(draftEvents(inputs, { principal, registry: by, limits, nowMs: now() }));
       const { drafts, registryVersion } = await draftByLatest(draft, registry);
       if (pending > 0 && pending + drafts.length > limits.maxPendingEvents) {
         throw new EventreeError(
@@ -206,6 +215,18 @@ export function createRecording(options: RecordingOptions): Recording {
       await Promise.all(working);
     },
   };
+}
+
+/** What streams and index take for a change of rights is written by acl-change.ts and nobody else. */
+function refuseReserved(drafts: Draft[]): Draft[] {
+  const reserved = drafts.find(({ event }) => event.type === ACL_CHANGE);
+  if (reserved === undefined) return drafts;
+  return explained(reserved.place, () => {
+    throw new EventreeError(
+      'BAD_USER_INPUT',
+      `Events of type ${ACL_CHANGE} are recorded by the server itself, where rights change: use setResourceAcl.`,
+    );
+  });
 }
 
 /** Drafts by the registry at hand; what it refuses may be known to a newer one. */

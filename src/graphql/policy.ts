@@ -14,16 +14,28 @@ import {
   type ExecutionArgs,
   GraphQLError,
   getOperationAST,
+  getVariableValues,
   Kind,
+  Lexer,
   type OperationDefinitionNode,
+  SchemaMetaFieldDef,
+  Source,
+  TokenKind,
   type TypeNode,
   type ValidationContext,
 } from 'graphql';
-import { fieldExtensionsEstimator, getComplexity, simpleEstimator } from 'graphql-query-complexity';
+import {
+  type ComplexityEstimator,
+  fieldExtensionsEstimator,
+  getComplexity,
+  simpleEstimator,
+} from 'graphql-query-complexity';
 import { createYoga, type Plugin } from 'graphql-yoga';
 import type { Principal } from '../access/principal.ts';
 import { EventreeError } from '../base/errors.ts';
+import { isDeeperThan } from '../base/json.ts';
 import { type Core, createContext } from './context.ts';
+import { refusal } from './errors.ts';
 import { schema } from './schema.ts';
 
 export interface Operation {
@@ -50,6 +62,14 @@ const REMEMBERED_TEXTS = 1_000;
 const REMEMBERED_CHARS = 10_000;
 /** Fragments and fields that are looked at to estimate a cost. */
 const MAX_WEIGHED_NODES = 20_000;
+/** About as many fields the whole schema has, as tools ask for it. */
+const SCHEMA_COST = 2_000;
+/**
+ * Brackets within brackets, in a text or in variables. Parsing, coercing and executing go into them by
+ * recursion, and overflow the stack at a few thousand. The largest tree of events with the deepest payload
+ * has 2 × 256 + 64.
+ */
+const MAX_NESTING = 600;
 
 export function createPolicy(core: Core, limits: PolicyLimits): Policy {
   const yoga = createYoga({
@@ -58,6 +78,8 @@ export function createPolicy(core: Core, limits: PolicyLimits): Policy {
     graphiql: false,
     landingPage: false,
     maskedErrors: false,
+    // It would keep a thousand texts however long they are. Those worth keeping are kept below.
+    parserAndValidationCache: false,
     plugins: [limitsOfText(limits)],
   });
 
@@ -69,7 +91,7 @@ export function createPolicy(core: Core, limits: PolicyLimits): Policy {
     const known = remembered.get(query);
     if (known !== undefined) return known;
     const { parse, validate } = yoga.getEnveloped({});
-    const document = parseWithin(query, parse, limits);
+    const document = parseWithin(query, parse, limits.maxQueryTokens);
     if (document instanceof GraphQLError) return [document];
     const errors = validate(schema, document) as readonly GraphQLError[];
     if (errors.length > 0) return errors.map(withCode('GRAPHQL_VALIDATION_FAILED'));
@@ -82,6 +104,10 @@ export function createPolicy(core: Core, limits: PolicyLimits): Policy {
 
   return {
     prepare({ query, operationName, variables }, principal) {
+      // A socket outlives the token that it was opened with.
+      if (principal.expiresAt !== null && principal.expiresAt <= Date.now()) {
+        return [refusal('UNAUTHENTICATED', 'The token has expired: connect again with a new one.')];
+      }
       const document = check(query);
       if (!('kind' in document)) return document;
       const operation = getOperationAST(document, operationName);
@@ -91,6 +117,9 @@ export function createPolicy(core: Core, limits: PolicyLimits): Policy {
             ? 'Say by operationName which operation to run.'
             : `There is no operation ${JSON.stringify(operationName)}.`;
         return [refusal('BAD_USER_INPUT', sentence)];
+      }
+      if (isDeeperThan(variables, MAX_NESTING)) {
+        return [refusal('LIMIT_EXCEEDED', `The variables are nested deeper than ${MAX_NESTING} levels.`)];
       }
       const tooCostly = weigh(document, operation, variables ?? {});
       if (tooCostly !== null) return [tooCostly];
@@ -107,18 +136,36 @@ export function createPolicy(core: Core, limits: PolicyLimits): Policy {
 
 function parseWithin(
   query: string,
-  parser: (query: string, options: { maxTokens: number }) => DocumentNode,
-  { maxQueryTokens }: PolicyLimits,
+  parser: (query: string) => DocumentNode,
+  maxTokens: number,
 ): DocumentNode | GraphQLError {
   try {
-    return parser(query, { maxTokens: maxQueryTokens });
+    return refuseLarge(query, maxTokens) ?? parser(query);
   } catch (error) {
     if (!(error instanceof GraphQLError)) throw error;
-    return /contains more that? \d+ tokens/.test(error.message)
-      ? refusal('LIMIT_EXCEEDED', `The operation’s text is longer than ${maxQueryTokens} words and signs.`)
-      : withCode('GRAPHQL_PARSE_FAILED')(error);
+    return withCode('GRAPHQL_PARSE_FAILED')(error);
   }
 }
+
+/** @throws GraphQLError where the text is not made of GraphQL's words and signs. */
+function refuseLarge(query: string, maxTokens: number): GraphQLError | null {
+  const lexer = new Lexer(new Source(query));
+  let tokens = 0;
+  let nesting = 0;
+  for (let token = lexer.advance(); token.kind !== TokenKind.EOF; token = lexer.advance()) {
+    if (++tokens > maxTokens) {
+      return refusal('LIMIT_EXCEEDED', `The operation’s text is longer than ${maxTokens} words and signs.`);
+    }
+    if (OPENING.has(token.kind) && ++nesting > MAX_NESTING) {
+      return refusal('LIMIT_EXCEEDED', `The operation’s text is nested deeper than ${MAX_NESTING} levels.`);
+    }
+    if (CLOSING.has(token.kind)) nesting--;
+  }
+  return null;
+}
+
+const OPENING = new Set<TokenKind>([TokenKind.BRACE_L, TokenKind.BRACKET_L, TokenKind.PAREN_L]);
+const CLOSING = new Set<TokenKind>([TokenKind.BRACE_R, TokenKind.BRACKET_R, TokenKind.PAREN_R]);
 
 /** Rules that hold for a text whatever its variables are: checked once and remembered with it. */
 function limitsOfText({ maxQueryDepth }: PolicyLimits): Plugin {
@@ -158,11 +205,13 @@ function createScales(most: number) {
   return (document: DocumentNode, operation: OperationDefinitionNode, variables: Record<string, unknown>) => {
     const known = weighed.get(operation);
     if (known !== undefined) return known;
+    const definitions = operation.variableDefinitions ?? [];
+    // Variables that are not what the operation declares are named, one by one, when it is to be executed.
+    if (getVariableValues(schema, definitions, variables).errors !== undefined) return null;
     const verdict = weighNow(document, operation.name?.value, variables, most);
-    const varies = operation.variableDefinitions?.some(({ type }) =>
-      ['Int', 'Boolean'].includes(namedTypeOf(type)),
-    );
-    if (!varies) weighed.set(operation, verdict);
+    const varies = definitions.some(({ type }) => ['Int', 'Boolean'].includes(namedTypeOf(type)));
+    const isWeighed = verdict === null || verdict.originalError instanceof EventreeError;
+    if (isWeighed && !varies) weighed.set(operation, verdict);
     return verdict;
   };
 }
@@ -185,20 +234,20 @@ function weighNow(
       variables,
       ...(operationName !== undefined && { operationName }),
       maxQueryNodes: MAX_WEIGHED_NODES,
-      estimators: [fieldExtensionsEstimator(), simpleEstimator({ defaultComplexity: 1 })],
+      estimators: [costOfSchema, fieldExtensionsEstimator(), simpleEstimator({ defaultComplexity: 1 })],
     });
     if (cost <= most) return null;
     return refused(`The operation may answer with ${cost} fields, more than ${most}: ask for smaller pages.`);
   } catch (error) {
-    // Variables that are not what the operation declares are named, one by one, when it is executed.
-    if (!(error instanceof Error) || !error.message.includes('maximum number of nodes')) return null;
+    // Null for an argument that must not be null is found out only here. What cannot be weighed is not run.
+    if (!(error instanceof GraphQLError)) throw error;
+    if (!/maximum .*number of nodes/.test(error.message)) return error;
     return refused('The operation has too many fields and fragments to be weighed: ask for less at a time.');
   }
 }
 
-function refusal(code: EventreeError['code'], sentence: string): GraphQLError {
-  return new GraphQLError(sentence, { originalError: new EventreeError(code, sentence) });
-}
+const costOfSchema: ComplexityEstimator = ({ field, childComplexity }) =>
+  field === SchemaMetaFieldDef ? SCHEMA_COST + childComplexity : undefined;
 
 /** Gives an error its code where it has none. */
 function withCode(code: string) {

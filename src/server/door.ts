@@ -1,6 +1,8 @@
 /** What every door of the server needs: who comes, what is run for them, and how errors are told. */
 import type { FormattedExecutionResult, GraphQLError, GraphQLFormattedError } from 'graphql';
 import type { Authenticate } from '../access/authenticate.ts';
+import type { Principal } from '../access/principal.ts';
+import { EventreeError, messageOf } from '../base/errors.ts';
 import type { Logger } from '../base/logger.ts';
 import type { FormatError } from '../graphql/errors.ts';
 import type { Policy } from '../graphql/policy.ts';
@@ -23,6 +25,22 @@ export interface OriginRules {
   readonly allowed: ReadonlySet<string>;
   /** Answer only to names of this machine: a page elsewhere could rebind its own name to 127.0.0.1. */
   readonly localOnly: boolean;
+}
+
+/**
+ * Who comes, by what they show.
+ *
+ * @throws UNAUTHENTICATED; UNAVAILABLE where tokens cannot be checked, which is for the operator to mend.
+ */
+export async function identify(door: Door, authorization: unknown): Promise<Principal> {
+  try {
+    return await door.authenticate(authorization);
+  } catch (error) {
+    if (error instanceof EventreeError && error.code === 'UNAVAILABLE') {
+      door.logger.warn({ error: messageOf(error.cause) }, 'tokens cannot be checked');
+    }
+    throw error;
+  }
 }
 
 /** The result as it is sent. */

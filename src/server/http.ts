@@ -7,12 +7,20 @@
  */
 import { randomUUID } from 'node:crypto';
 import type { IncomingMessage, RequestListener, ServerResponse } from 'node:http';
-import { execute, GraphQLError, type GraphQLFormattedError } from 'graphql';
-import { createHandler, type OperationArgs, type Request } from 'graphql-http';
+import { execute, type GraphQLError, type GraphQLFormattedError } from 'graphql';
+import { createHandler, type OperationArgs, type Response } from 'graphql-http';
 import type { Principal } from '../access/principal.ts';
-import { EventreeError, logged, messageOf } from '../base/errors.ts';
+import { EventreeError, logged } from '../base/errors.ts';
 import type { Logger } from '../base/logger.ts';
-import { createFormat, type Door, isHostAllowed, isOriginAllowed } from './door.ts';
+import { createFormat, type Door, identify, isHostAllowed, isOriginAllowed } from './door.ts';
+import {
+  type GraphqlRequest,
+  type GraphqlRequestContext,
+  isMutationByGet,
+  MUTATION_BY_GET,
+  readBody,
+  readParams,
+} from './graphql-request.ts';
 import type { Health } from './health.ts';
 import { answerBySse } from './sse.ts';
 
@@ -23,14 +31,6 @@ export interface HttpOptions extends Door {
 }
 
 type Route = (request: IncomingMessage, response: ServerResponse) => Promise<void> | void;
-
-interface GraphqlRequestContext {
-  readonly principal: Principal;
-  readonly requestId: string;
-}
-
-/** A request to graphql-http, with who sent it. */
-export type GraphqlRequest = Request<IncomingMessage, GraphqlRequestContext>;
 
 export function createHttpListener(options: HttpOptions): RequestListener {
   const { health, logger, metrics, origins } = options;
@@ -62,7 +62,9 @@ export function createHttpListener(options: HttpOptions): RequestListener {
       sendJson(response, 404, { error: `There is nothing at ${path}; GraphQL is at /graphql.` });
     } else if (!answerOrigin(options, request, response)) {
       Promise.resolve(route(request, response)).catch((error: unknown) => {
-        logger.error({ requestId, ...logged(error) }, 'request failed');
+        // A client that goes before it has sent all of its request is no fault of ours.
+        const isGone = request.destroyed && !request.complete;
+        logger[isGone ? 'debug' : 'error']({ requestId, ...logged(error) }, 'request failed');
         if (response.headersSent) response.destroy();
         else sendJson(response, 500, { error: 'Something unexpected went wrong.' });
       });
@@ -71,23 +73,27 @@ export function createHttpListener(options: HttpOptions): RequestListener {
 }
 
 function createGraphqlRoute(options: HttpOptions): Route {
-  const { authenticate, maxRequestBytes, metrics, policy } = options;
+  const { maxRequestBytes, metrics, policy } = options;
   const format = createFormat(options);
   const timing = metrics.operations.labels({ door: 'http' });
   // Which request an error belongs to: graphql-http hands on nothing but the error.
   const requestIds = new WeakMap<object, string>();
   const handle = createHandler<IncomingMessage, GraphqlRequestContext>({
     execute,
-    // Its types leave the context out, which is ours alone.
-    onSubscribe: ({ context }, params) =>
-      policy.prepare(params, context.principal) as OperationArgs<undefined> | readonly GraphQLError[],
+    parseRequestParams: readParams,
+    onSubscribe({ context, method }, params) {
+      const prepared = policy.prepare(params, context.principal);
+      if ('schema' in prepared && isMutationByGet(prepared, method)) {
+        return refuseMutation(format(MUTATION_BY_GET, context.requestId));
+      }
+      // Its types leave the context out, which is ours alone.
+      return prepared as OperationArgs<undefined> | readonly GraphQLError[];
+    },
     onOperation({ context }, _args, result) {
       const errors = 'errors' in result ? (result.errors ?? []) : [];
       for (const error of errors) requestIds.set(error, context.requestId);
     },
-    // What is not a GraphQLError is graphql-http's own word about the request.
-    formatError: (error) =>
-      asError(format(error instanceof GraphQLError ? error : malformed(error), requestIds.get(error))),
+    formatError: (error) => asError(format(error, requestIds.get(error))),
   });
 
   return async (request, response) => {
@@ -95,22 +101,25 @@ function createGraphqlRoute(options: HttpOptions): Route {
     const requestId = String(response.getHeader('x-request-id'));
     const { accept = '' } = request.headers;
     if (request.method === 'GET' && accept.includes('text/html')) {
-      response.writeHead(200, { 'content-type': 'text/html; charset=utf-8' }).end(await options.explorer());
+      const page = await options.explorer();
+      // It may hold a token: no other site shows it as its own.
+      response.writeHead(200, { 'content-type': 'text/html; charset=utf-8', 'x-frame-options': 'DENY' });
+      response.end(page);
       return;
     }
     let principal: Principal;
     try {
-      principal = await authenticate(request.headers.authorization);
+      principal = await identify(options, request.headers.authorization);
     } catch (error) {
       const isOurs = error instanceof EventreeError && error.code === 'UNAVAILABLE';
       sendJson(response, isOurs ? 503 : 401, { errors: [format(error, requestId)] });
       return;
     }
     const body = await readBody(request, maxRequestBytes);
-    if (body === null) {
-      const sentence = `The request is larger than ${maxRequestBytes} bytes: send it in parts.`;
+    if (body instanceof EventreeError) {
       response.setHeader('connection', 'close');
-      sendJson(response, 413, { errors: [format(new EventreeError('LIMIT_EXCEEDED', sentence), requestId)] });
+      const status = body.code === 'LIMIT_EXCEEDED' ? 413 : 400;
+      sendJson(response, status, { errors: [format(body, requestId)] });
       return;
     }
     const { url = '/', method = 'GET', headers } = request;
@@ -121,7 +130,9 @@ function createGraphqlRoute(options: HttpOptions): Route {
       return;
     }
     const [answer, init] = await handle(incoming);
-    response.writeHead(init.status, init.statusText, init.headers as Record<string, string>).end(answer);
+    // Said here, because Node.js otherwise sends what follows writeHead in chunks.
+    const length = { 'content-length': answer === null ? 0 : Buffer.byteLength(answer) };
+    response.writeHead(init.status, init.statusText, { ...init.headers, ...length }).end(answer);
     timing.observe((performance.now() - started) / 1000);
   };
 }
@@ -181,25 +192,9 @@ function answerOrigin({ origins }: Door, request: IncomingMessage, response: Ser
   return true;
 }
 
-/** Null where it is larger than it may be. */
-function readBody(request: IncomingMessage, maxBytes: number): Promise<string | null> {
-  return new Promise((resolve, reject) => {
-    if (Number(request.headers['content-length'] ?? 0) > maxBytes) return resolve(null);
-    const parts: Buffer[] = [];
-    let bytes = 0;
-    // By events: an async iterator costs as much here as all of what follows.
-    request.on('data', (part: Buffer) => {
-      bytes += part.length;
-      if (bytes <= maxBytes) parts.push(part);
-      else resolve(null);
-    });
-    request.on('end', () => resolve(Buffer.concat(parts).toString('utf8')));
-    request.on('error', reject);
-  });
-}
-
-export function malformed(error: unknown): EventreeError {
-  return new EventreeError('BAD_USER_INPUT', `The request is not GraphQL over HTTP: ${messageOf(error)}.`);
+function refuseMutation(error: GraphQLFormattedError): Response {
+  const headers = { allow: 'POST', 'content-type': 'application/json; charset=utf-8' };
+  return [JSON.stringify({ errors: [error] }), { status: 405, statusText: 'Method Not Allowed', headers }];
 }
 
 /** graphql-http takes what it then writes as JSON to be an Error. */

@@ -2,7 +2,7 @@
  * The composition root: puts the rooms together in the order in which they need each other, and takes
  * them apart in the reverse. Nothing else knows all of them.
  */
-import { once } from 'node:events';
+import { once, setMaxListeners } from 'node:events';
 import { createServer, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { createAuthenticate, signToken } from '../access/authenticate.ts';
@@ -13,6 +13,7 @@ import { type Config, isDevelopment } from '../config.ts';
 import { openDatabase } from '../db/database.ts';
 import { startEmbedded } from '../db/embedded/embedded.ts';
 import { migrate } from '../db/migrate.ts';
+import { isAway } from '../db/trouble.ts';
 import { createAclChange } from '../events/acl-change.ts';
 import { createSeal } from '../events/cursor.ts';
 import { readDeclarationFile } from '../events/declaration.ts';
@@ -80,7 +81,10 @@ async function start(
   logger: Logger,
   onStop: (stop: () => Promise<void> | void) => void,
 ): Promise<Omit<RunningServer, 'stop'>> {
-  const report = (error: unknown) => logger.error(logged(error), 'background work failed');
+  const report = (error: unknown) => {
+    if (isAway(error)) logger.warn({ error: messageOf(error) }, 'the database cannot be reached');
+    else logger.error(logged(error), 'background work failed');
+  };
   const { url, failed } = await findDatabase(config, logger, onStop);
   const database = openDatabase({
     url,
@@ -155,6 +159,8 @@ async function start(
   const developmentToken = isDevelopment(config) ? await signDevelopmentToken(secret as string, rules) : null;
   const health = createHealth(database, broker, live, config.pollIntervalMs);
   const stopping = new AbortController();
+  // Every open stream listens to it.
+  setMaxListeners(0, stopping.signal);
   const door: Door = {
     authenticate: createAuthenticate({ key, ...rules }),
     policy: createPolicy(core, config),

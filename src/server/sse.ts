@@ -2,16 +2,16 @@
  * GraphQL over Server-Sent Events, "distinct connections mode" of the protocol by the graphql-sse library:
  * one request, one stream of `next` events and a `complete` at its end.
  *
- * A stream is read as fast as the client takes it: nothing is fetched for one that has stalled.
+ * A stream is read as fast as the client takes it: nothing is fetched for one that has stalled, and one
+ * that has stalled for long is cut off, to come back when it can.
  */
-import { once } from 'node:events';
 import type { ServerResponse } from 'node:http';
 import { type ExecutionArgs, type ExecutionResult, execute, getOperationAST, subscribe } from 'graphql';
-import { parseRequestParams } from 'graphql-http';
 import { createFormat, type Door, formatResult } from './door.ts';
-import { type GraphqlRequest, malformed } from './http.ts';
+import { type GraphqlRequest, isMutationByGet, MUTATION_BY_GET, readParams } from './graphql-request.ts';
 
-const KEEP_ALIVE_MS = 12_000;
+/** A client that takes nothing between two beats is cut off. */
+const HEARTBEAT_MS = 15_000;
 
 export async function answerBySse(
   request: GraphqlRequest,
@@ -24,16 +24,18 @@ export async function answerBySse(
   const results = await start();
   if (results === null) return;
 
+  const leave = () => void results.return(undefined);
+  // It may have gone while its subscription was opened.
+  if (response.closed) return leave();
+  response.on('close', leave);
+  stopping.addEventListener('abort', leave, { once: true });
   response.writeHead(200, {
     'content-type': 'text/event-stream; charset=utf-8',
     'cache-control': 'no-cache, no-transform',
     'x-accel-buffering': 'no',
   });
   response.write(':\n\n');
-  const keepAlive = setInterval(() => response.write(':\n\n'), KEEP_ALIVE_MS);
-  const leave = () => void results.return(undefined);
-  response.on('close', leave);
-  stopping.addEventListener('abort', leave, { once: true });
+  const stopBeating = beat(response);
   try {
     for await (const result of results) {
       if (response.closed) return;
@@ -44,33 +46,34 @@ export async function answerBySse(
     if (stopping.aborted) response.end();
     else response.end('event: complete\ndata:\n\n');
   } finally {
-    clearInterval(keepAlive);
+    stopBeating();
     stopping.removeEventListener('abort', leave);
   }
 
   /** Null where the request was none that could be answered by a stream, and has been answered. */
   async function start(): Promise<AsyncGenerator<ExecutionResult, unknown> | null> {
-    try {
-      const params = await parseRequestParams(request);
-      if (!('query' in params)) {
-        const [, { status, statusText, headers }] = params;
-        response.writeHead(status, statusText, headers as Record<string, string>).end();
-        return null;
-      }
-      const prepared = policy.prepare(params, principal);
-      if (!('schema' in prepared)) return only({ errors: prepared });
-      return run(prepared, request.method);
-    } catch (error) {
-      const body = JSON.stringify({ errors: [format(malformed(error))] });
-      response.writeHead(400, { 'content-type': 'application/json; charset=utf-8' }).end(body);
+    const params = await readParams(request).catch((error: unknown) => refuse(400, error));
+    if (params === null) return null;
+    if (!('query' in params)) {
+      const [, { status, statusText, headers }] = params;
+      response.writeHead(status, statusText, headers as Record<string, string>).end();
       return null;
     }
+    const prepared = policy.prepare(params, principal);
+    if (!('schema' in prepared)) return only({ errors: prepared });
+    if (isMutationByGet(prepared, request.method)) return refuse(405, MUTATION_BY_GET);
+    return run(prepared);
+  }
+
+  function refuse(status: number, error: unknown): null {
+    const body = JSON.stringify({ errors: [format(error)] });
+    response.writeHead(status, { 'content-type': 'application/json; charset=utf-8' }).end(body);
+    return null;
   }
 }
 
-async function run(args: ExecutionArgs, method: string): Promise<AsyncGenerator<ExecutionResult, unknown>> {
+async function run(args: ExecutionArgs): Promise<AsyncGenerator<ExecutionResult, unknown>> {
   const operation = getOperationAST(args.document, args.operationName)?.operation;
-  if (operation === 'mutation' && method === 'GET') throw new Error('a mutation needs POST');
   if (operation !== 'subscription') return only(await execute(args));
   const result = await subscribe(args);
   return Symbol.asyncIterator in result ? (result as AsyncGenerator<ExecutionResult>) : only(result);
@@ -80,8 +83,28 @@ async function* only(result: ExecutionResult): AsyncGenerator<ExecutionResult, v
   yield result;
 }
 
+/** Keeps the connection busy, for whatever lies between; cuts off who has stalled. @returns how to stop. */
+function beat(response: ServerResponse): () => void {
+  let isStalled = false;
+  response.on('drain', () => {
+    isStalled = false;
+  });
+  const timer = setInterval(() => {
+    if (isStalled) response.destroy();
+    else if (response.writableNeedDrain) isStalled = true;
+    else response.write(':\n\n');
+  }, HEARTBEAT_MS);
+  return () => clearInterval(timer);
+}
+
 /** Resolves when the client has taken it, or is gone. */
 async function send(response: ServerResponse, text: string): Promise<void> {
   if (response.write(text) || response.closed) return;
-  await Promise.race([once(response, 'drain'), once(response, 'close')]);
+  await new Promise<void>((resolve) => {
+    const done = () => {
+      response.off('drain', done).off('close', done);
+      resolve();
+    };
+    response.on('drain', done).on('close', done);
+  });
 }

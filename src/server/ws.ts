@@ -5,21 +5,28 @@
  * subscriptions may end the others. Why a socket is closed is said in words of our own, never by the
  * message of whatever was thrown.
  *
- * A socket's messages are sent one after the other, each when the one before has been taken: a stream is
- * read no faster than its client reads.
+ * A stream's messages are sent one after the other, each when the one before has been taken: it is read no
+ * faster than its client reads. Nor may a client ask without end and not read the answers.
  */
 import { randomUUID } from 'node:crypto';
 import type { Server as HttpServer, IncomingMessage } from 'node:http';
 import type { Duplex } from 'node:stream';
+import { setImmediate } from 'node:timers/promises';
+import { execute } from 'graphql';
 import { CloseCode, handleProtocols, makeServer, type Server } from 'graphql-ws';
 import { type WebSocket, WebSocketServer } from 'ws';
 import type { Principal } from '../access/principal.ts';
-import { EventreeError, logged } from '../base/errors.ts';
-import { createFormat, type Door, formatResult, isHostAllowed, isOriginAllowed } from './door.ts';
+import { EventreeError, logged, messageOf } from '../base/errors.ts';
+import { pause } from '../base/retry.ts';
+import { refusal } from '../graphql/errors.ts';
+import { createFormat, type Door, formatResult, identify, isHostAllowed, isOriginAllowed } from './door.ts';
 
 export interface WsDoor {
   readonly sockets: number;
-  /** Sends every client away, to come back elsewhere; cuts off those that have not gone in time. */
+  /**
+   * Answers the queries and mutations under way, then sends every client away, to come back elsewhere;
+   * cuts off those that have not gone in time.
+   */
   close(withinMs: number): Promise<void>;
 }
 
@@ -33,6 +40,12 @@ interface Extra {
 const PATH = '/graphql';
 const PING_INTERVAL_MS = 15_000;
 const INIT_WAIT_MS = 5_000;
+/** Operations that are open at a time on one socket. */
+const MAX_OPERATIONS = 1_000;
+/** Nothing more is read from a client while it leaves so much unread itself. */
+const MAX_UNREAD_BYTES = 1_048_576;
+/** Room for a reason in a close frame. */
+const MAX_REASON_BYTES = 123;
 /** Clients come back after these: the server goes away, or is unwell for a moment. */
 const GOING_AWAY = 1001;
 const TRY_AGAIN_LATER = 1013;
@@ -40,7 +53,9 @@ const TRY_AGAIN_LATER = 1013;
 export function openWsDoor(http: HttpServer, door: Door): WsDoor {
   const { origins, maxRequestBytes, metrics, logger } = door;
   const sockets = new WebSocketServer({ noServer: true, maxPayload: maxRequestBytes, handleProtocols });
-  const graphql = createGraphqlServer(door);
+  /** Queries and mutations under way. */
+  const answering = new Set<Promise<unknown>>();
+  const graphql = createGraphqlServer(door, answering);
 
   http.on('upgrade', (request: IncomingMessage, stream: Duplex, head: Buffer) => {
     const { host, origin } = request.headers;
@@ -56,16 +71,24 @@ export function openWsDoor(http: HttpServer, door: Door): WsDoor {
     metrics.sockets.inc();
     socket.on('error', (error) => logger.debug({ error: error.message }, 'socket error'));
     const stopPinging = keepAlive(socket);
+    const holdBack = () => {
+      if (socket.bufferedAmount > MAX_UNREAD_BYTES) socket.pause();
+    };
+    socket.on('ping', holdBack);
     const closed = graphql.opened(
       {
         protocol: socket.protocol,
         send: (data) => send(socket, data),
-        close: (code, reason) => socket.close(code, reason),
+        close: (code, reason) => closeFor(socket, code, reason),
         onMessage(take) {
           socket.on('message', (data) => {
+            holdBack();
             take(String(data)).catch((error: unknown) => {
+              if (messageOf(error).startsWith('Unexpected message of type')) {
+                return closeFor(socket, CloseCode.BadRequest, 'Invalid message received');
+              }
               logger.error(logged(error), 'socket failed');
-              socket.close(CloseCode.InternalServerError, 'Something unexpected went wrong.');
+              closeFor(socket, CloseCode.InternalServerError, 'Something unexpected went wrong.');
             });
           });
         },
@@ -84,19 +107,25 @@ export function openWsDoor(http: HttpServer, door: Door): WsDoor {
       return sockets.clients.size;
     },
     async close(withinMs) {
-      for (const socket of sockets.clients)
-        socket.close(GOING_AWAY, 'The server is stopping: connect again.');
       const impatience = setTimeout(() => {
         for (const socket of sockets.clients) socket.terminate();
       }, withinMs);
+      const answered = new AbortController();
+      void Promise.allSettled(answering).then(() => answered.abort());
+      await pause(withinMs, answered.signal);
+      // An answer is handed to its socket in the same turn in which it is found.
+      await setImmediate();
+      for (const socket of sockets.clients) {
+        closeFor(socket, GOING_AWAY, 'The server is stopping: connect again.');
+      }
       await new Promise<void>((resolve) => sockets.close(() => resolve()));
       clearTimeout(impatience);
     },
   };
 }
 
-function createGraphqlServer(door: Door): Server<Extra> {
-  const { authenticate, policy, metrics } = door;
+function createGraphqlServer(door: Door, answering: Set<Promise<unknown>>): Server<Extra> {
+  const { policy, metrics, stopping } = door;
   const format = createFormat(door);
 
   return makeServer<Record<string, unknown>, Extra>({
@@ -104,21 +133,33 @@ function createGraphqlServer(door: Door): Server<Extra> {
 
     async onConnect({ connectionParams, extra }) {
       const { authorization, Authorization } = connectionParams ?? {};
-      const given = authorization ?? Authorization;
       try {
-        extra.principal = await authenticate(typeof given === 'string' ? given : undefined);
+        extra.principal = await identify(door, authorization ?? Authorization);
         return true;
       } catch (error) {
         const { code, message } = error instanceof EventreeError ? error : { code: '', message: '' };
-        if (code === 'UNAUTHENTICATED') extra.socket.close(CloseCode.Forbidden, message);
-        else extra.socket.close(TRY_AGAIN_LATER, 'Tokens cannot be checked right now.');
+        if (code === 'UNAUTHENTICATED') closeFor(extra.socket, CloseCode.Forbidden, message);
+        else closeFor(extra.socket, TRY_AGAIN_LATER, 'Tokens cannot be checked right now.');
         return false;
       }
     },
 
-    async onSubscribe({ extra }, _id, { query, operationName, variables }) {
+    async onSubscribe({ extra, subscriptions }, _id, { query, operationName, variables }) {
+      if (stopping.aborted) return [refusal('UNAVAILABLE', 'The server is stopping: connect again.')];
+      if (Object.keys(subscriptions).length > MAX_OPERATIONS) {
+        const sentence = `More than ${MAX_OPERATIONS} operations are open on this socket: end some first.`;
+        return [refusal('LIMIT_EXCEEDED', sentence)];
+      }
       // Nothing is subscribed before the connection is acknowledged, and so has a principal.
       return policy.prepare({ query, operationName, variables }, extra.principal as Principal);
+    },
+
+    execute(args) {
+      const answer = Promise.resolve(execute(args));
+      const forget = () => answering.delete(answer);
+      answering.add(answer);
+      answer.then(forget, forget);
+      return answer;
     },
 
     onNext({ extra }, id, _payload, _args, result) {
@@ -133,9 +174,21 @@ function createGraphqlServer(door: Door): Server<Extra> {
 /** Resolves when the socket has handed the message on; at once if it is closing. */
 function send(socket: WebSocket, data: string): Promise<void> {
   return new Promise((resolve) => {
-    if (socket.readyState !== socket.OPEN) resolve();
-    else socket.send(data, () => resolve());
+    if (socket.readyState !== socket.OPEN) return resolve();
+    socket.send(data, () => {
+      if (socket.isPaused && socket.bufferedAmount <= MAX_UNREAD_BYTES) socket.resume();
+      resolve();
+    });
   });
+}
+
+/** A reason may name an operation by the client's own id, which may be longer than what a close frame holds. */
+function closeFor(socket: WebSocket, code: number | undefined, reason = ''): void {
+  let text = reason.slice(0, MAX_REASON_BYTES);
+  while (Buffer.byteLength(text) > MAX_REASON_BYTES) text = text.slice(0, -1);
+  // The other end's word of farewell wants to be read.
+  if (socket.isPaused) socket.resume();
+  socket.close(code, text);
 }
 
 /** Pings, and ends a socket whose other end has not answered by the next ping. @returns how to stop. */

@@ -97,7 +97,8 @@ function timeSql(
   return `(${column} >= ${bound(from)} and ${column} < ${bound(before)})`;
 }
 
-function sqlTime(ms: number): string {
+/** As PostgreSQL reads it: `+010000-01-01…`, which follows the last year of four digits, it does not. */
+export function sqlTime(ms: number): string {
   if (ms === -Infinity) return '-infinity';
   if (ms > LATEST_TIME) return 'infinity';
   return new Date(ms).toISOString();

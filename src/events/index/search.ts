@@ -10,6 +10,7 @@
  * Rounds grow fourfold: a page that is found at once reads little, a long walk makes few round trips.
  */
 import type pg from 'pg';
+import { sqlTime } from '../filter/filter-sql.ts';
 import {
   addBit,
   allBits,
@@ -66,9 +67,12 @@ interface Guide {
 
 const FIRST_ROUND = 16;
 const LARGEST_ROUND = 1_024;
-/** A range of terms with more rows than this, and more different terms than below, is not looked at. */
-const MAX_RANGE_ROWS = 10_000;
-const MAX_RANGE_TERMS = 64;
+/** A range of terms with more rows than this, and more different terms too, is not looked at. */
+export interface RangeLimits {
+  readonly rows: number;
+  readonly terms: number;
+}
+const RANGE_LIMITS: RangeLimits = { rows: 10_000, terms: 64 };
 
 export async function openSearch(
   pool: pg.Pool,
@@ -76,6 +80,7 @@ export async function openSearch(
   plan: Plan,
   span: Span,
   direction: Direction,
+  rangeLimits = RANGE_LIMITS,
 ): Promise<Search> {
   const first = chunkOf(span.from);
   const last = chunkOf(span.to);
@@ -89,7 +94,7 @@ export async function openSearch(
       case 'not':
         return { set: 'not', of: await resolve(expression.of) };
       case 'range': {
-        const found = await resolveRange(pool, journalId, expression, first, last);
+        const found = await resolveRange(pool, journalId, expression, first, last, rangeLimits);
         if (found.set === 'unknown') exact = false;
         return found;
       }
@@ -339,14 +344,15 @@ async function resolveRange(
   { from, before }: Extract<SetExpression, { set: 'range' }>,
   first: number,
   last: number,
+  limits: RangeLimits,
 ): Promise<Resolved> {
   const { rows } = await pool.query<{ chunk: number; bits: Buffer }>({
     name: 'index-range',
     text: `select chunk, bits from event_index
       where journal_id = $1 and term >= $2 and term < $3 and chunk between $4 and $5 limit $6`,
-    values: [journalId, from, before, first, last, MAX_RANGE_ROWS + 1],
+    values: [journalId, from, before, first, last, limits.rows + 1],
   });
-  if (rows.length <= MAX_RANGE_ROWS) {
+  if (rows.length <= limits.rows) {
     const chunks = new Map<number, Bits>();
     for (const { chunk, bits } of rows) {
       const known = chunks.get(chunk);
@@ -354,8 +360,8 @@ async function resolveRange(
     }
     return { set: 'chunks', chunks };
   }
-  const terms = await firstTerms(pool, journalId, from, before, MAX_RANGE_TERMS + 1);
-  if (terms.length > MAX_RANGE_TERMS) return { set: 'unknown' };
+  const terms = await firstTerms(pool, journalId, from, before, limits.terms + 1);
+  if (terms.length > limits.terms) return { set: 'unknown' };
   return { set: 'or', of: terms.map((term) => ({ set: 'term', term })) };
 }
 
@@ -390,13 +396,11 @@ async function chunksWithin(
   last: number,
 ): Promise<Map<number, Bits>> {
   const column = field === 'occurredAt' ? 'occurred_at' : 'recorded_at';
-  const bound = (ms: number) =>
-    Number.isFinite(ms) ? new Date(ms).toISOString() : ms < 0 ? '-infinity' : 'infinity';
   const { rows } = await pool.query<{ chunk: number }>({
     name: `index-${column}`,
     text: `select chunk from journal_chunk
       where journal_id = $1 and chunk between $2 and $3 and max_${column} >= $4::timestamptz and min_${column} < $5::timestamptz`,
-    values: [journalId, first, last, bound(from), bound(before)],
+    values: [journalId, first, last, sqlTime(from), sqlTime(before)],
   });
   return new Map(rows.map(({ chunk }) => [chunk, allBits()]));
 }

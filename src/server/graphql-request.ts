@@ -1,0 +1,63 @@
+/** What is common to GraphQL by HTTP, be it answered at once or by a stream: the request. */
+import { isUtf8 } from 'node:buffer';
+import type { IncomingMessage } from 'node:http';
+import { type ExecutionArgs, getOperationAST } from 'graphql';
+import { parseRequestParams, type Request, type RequestParams, type Response } from 'graphql-http';
+import type { Principal } from '../access/principal.ts';
+import { EventreeError, messageOf } from '../base/errors.ts';
+
+export interface GraphqlRequestContext {
+  readonly principal: Principal;
+  readonly requestId: string;
+}
+
+/** A request to graphql-http, with who sent it. */
+export type GraphqlRequest = Request<IncomingMessage, GraphqlRequestContext>;
+
+/** The body as text, or why it is not taken. */
+export function readBody(request: IncomingMessage, maxBytes: number): Promise<string | EventreeError> {
+  return new Promise((resolve, reject) => {
+    const refuse = () =>
+      resolve(
+        new EventreeError(
+          'LIMIT_EXCEEDED',
+          `The request is larger than ${maxBytes} bytes: send it in parts.`,
+        ),
+      );
+    if (Number(request.headers['content-length'] ?? 0) > maxBytes) return refuse();
+    const parts: Buffer[] = [];
+    let bytes = 0;
+    // By events: an async iterator costs as much here as all of what follows.
+    request.on('data', (part: Buffer) => {
+      bytes += part.length;
+      if (bytes <= maxBytes) parts.push(part);
+      else refuse();
+    });
+    request.on('end', () => {
+      const body = Buffer.concat(parts);
+      // Decoding would put U+FFFD for what is not UTF-8, and that would be recorded.
+      resolve(isUtf8(body) ? body.toString('utf8') : malformed('its text is not UTF-8'));
+    });
+    request.on('error', reject);
+  });
+}
+
+/** @throws BAD_USER_INPUT */
+export async function readParams(request: GraphqlRequest): Promise<RequestParams | Response> {
+  try {
+    return await parseRequestParams(request);
+  } catch (error) {
+    throw malformed(messageOf(error));
+  }
+}
+
+/** A link on another site makes a browser send a GET: it must change nothing. */
+export function isMutationByGet({ document, operationName }: ExecutionArgs, method: string): boolean {
+  return method === 'GET' && getOperationAST(document, operationName)?.operation === 'mutation';
+}
+
+export const MUTATION_BY_GET = new EventreeError('BAD_USER_INPUT', 'A mutation is sent by POST.');
+
+function malformed(reason: string): EventreeError {
+  return new EventreeError('BAD_USER_INPUT', `The request is not GraphQL over HTTP: ${reason}.`);
+}
