@@ -1,10 +1,29 @@
 /** `eventree serve`: runs a server until it is told to stop. */
-import pc from 'picocolors';
+import type { Command } from 'commander';
 import { createLogger } from '../base/logger.ts';
 import { loadConfig } from '../config.ts';
 import { type RunningServer, startServer } from '../server/server.ts';
+import { colorsFor } from './terminal.ts';
 
-export async function serve(): Promise<number> {
+const EXAMPLES = `
+Without any setting the server runs its own PostgreSQL in the folder ./.eventree, listens on 127.0.0.1:4000 and
+makes its own tokens, for programs on this machine. \`eventree config\` shows what may be set.
+
+Examples:
+  eventree serve
+  EVENTREE_PORT=5000 EVENTREE_DATA_DIR=/var/lib/eventree eventree serve
+  DATABASE_URL=postgresql://eventree@db.example/eventree REDIS_URL=redis://cache.example \\
+    EVENTREE_HOST=0.0.0.0 EVENTREE_JWT_SECRET=… eventree serve
+
+Ctrl-C finishes what is under way and stops; a second one ends the process at once.`;
+
+export function declare(command: Command, exitWith: (code: number) => void): void {
+  command.addHelpText('after', EXAMPLES).action(async () => exitWith(await serve()));
+}
+
+async function serve(): Promise<number> {
+  // A server outlives whoever read its greeting.
+  for (const stream of [process.stdout, process.stderr]) stream.on('error', () => {});
   const config = loadConfig();
   const logger = createLogger(config.logLevel);
   const told = untilTold();
@@ -33,6 +52,7 @@ function untilTold(): Promise<string> {
 }
 
 function greeting({ url, database, signals, developmentToken }: RunningServer): string {
+  const pc = colorsFor(process.stdout);
   const lines = [
     '',
     `  ${pc.bold('Eventree')} is running.`,

@@ -1,0 +1,144 @@
+/**
+ * `eventree export`: events oldest first, a page at a time, as lines that `eventree import` takes.
+ *
+ * It ends where the journal ended when it got there. Pages are made smaller where events are large, so
+ * that a page stays at a few megabytes.
+ */
+import { createWriteStream } from 'node:fs';
+import { finished } from 'node:stream/promises';
+import { type Command, Option } from 'commander';
+import { messageOf } from '../base/errors.ts';
+import type { Client } from '../client/client.ts';
+import { EVENT_FIELDS, type EventNode, type PlainEvent, plainEvent } from '../client/event.ts';
+import { toCloudEvent } from './cloud-event.ts';
+import { addConnectionOptions, type ConnectionOptions, connect } from './connect.ts';
+import { addFilterOptions, type FilterOptions, filterOf } from './filter-options.ts';
+import { createPatience } from './patience.ts';
+import { startProgress } from './progress.ts';
+import { endWithReader, print } from './terminal.ts';
+
+interface ExportOptions extends ConnectionOptions, FilterOptions {
+  readonly journal: string;
+  readonly format: 'ndjson' | 'cloudevents';
+  readonly output?: string;
+}
+
+const EXAMPLES = `
+Every line is one event, with all that you may see of it: take a token of group/admin for a whole copy. ndjson has the
+fields of this API's RecordEventInput; cloudevents is CloudEvents 1.0 in JSON. Both can be imported again, here or
+elsewhere, and are the same events there. With a filter, see to it that it takes parents with their children.
+
+Examples:
+  eventree export -o events.ndjson
+  eventree export --type "deployment.*" --format cloudevents | gzip > deployments.ndjson.gz
+  eventree export --filter '{"recordedAt":{"gte":"2026-11-01T00:00:00Z"}}' -o november.ndjson`;
+
+const PAGE = `query ($journal: String!, $filter: EventFilter, $first: Int!, $after: String) {
+  events(journal: $journal, filter: $filter, order: OLDEST_FIRST, first: $first, after: $after) {
+    nodes { ${EVENT_FIELDS} } pageInfo { hasNextPage endCursor }
+  }
+}`;
+const COUNT = `query ($journal: String!, $filter: EventFilter) { events(journal: $journal, filter: $filter) { totalCount } }`;
+
+const FIRST_PAGE = 50;
+const LARGEST_PAGE = 500;
+const PAGE_CHARS = 4_000_000;
+
+interface Page {
+  readonly events: {
+    readonly nodes: readonly EventNode[];
+    readonly pageInfo: { readonly hasNextPage: boolean; readonly endCursor: string | null };
+  };
+}
+
+export function declare(command: Command, exitWith: (code: number) => void): void {
+  addFilterOptions(command)
+    .addOption(
+      new Option('--format <format>', 'what a line is').choices(['ndjson', 'cloudevents']).default('ndjson'),
+    )
+    .option('-o, --output <file>', 'write to this file instead of standard output');
+  addConnectionOptions(command)
+    .addHelpText('after', EXAMPLES)
+    .action(async (options: ExportOptions) => {
+      endWithReader();
+      await exportEvents(options);
+      exitWith(0);
+    });
+}
+
+async function exportEvents(options: ExportOptions): Promise<void> {
+  const { journal, format, output } = options;
+  const client = await connect(options);
+  const patiently = createPatience();
+  const filter = await patiently(() => filterOf(options, client));
+  const total = process.stderr.isTTY ? await count(client, { journal, filter }) : null;
+  const toLine = (event: PlainEvent) =>
+    `${JSON.stringify(format === 'cloudevents' ? toCloudEvent(event) : event)}\n`;
+  const sink = openSink(output);
+  const progress = startProgress('events', total);
+  let done = 0;
+  let orphans = 0;
+  try {
+    const variables = { journal, filter, first: FIRST_PAGE, after: null as string | null };
+    for (let isMore = true; isMore; ) {
+      const { events } = await patiently(() => client.request<Page>(PAGE, variables));
+      const text = events.nodes.map((node) => toLine(plainEvent(node))).join('');
+      await sink.write(text);
+      done += events.nodes.length;
+      orphans += events.nodes.filter(({ parentHidden }) => parentHidden).length;
+      progress.update(done);
+      variables.after = events.pageInfo.endCursor;
+      isMore = events.pageInfo.hasNextPage;
+      variables.first = nextPageSize(variables.first, text.length / Math.max(1, events.nodes.length));
+    }
+    await sink.end();
+  } finally {
+    progress.stop();
+  }
+  if (orphans > 0) {
+    progress.say(
+      `${orphans} of these events belong to a parent that you may not see: they are exported without it.`,
+    );
+  }
+}
+
+/** Grows by doubling, and shrinks at once. */
+function nextPageSize(size: number, charsPerEvent: number): number {
+  const fitting = Math.floor(PAGE_CHARS / Math.max(1, charsPerEvent));
+  return Math.max(1, Math.min(fitting, size * 2, LARGEST_PAGE));
+}
+
+/** Null where the server does not count that far: an export does not fail for its progress bar. */
+async function count(
+  client: Client,
+  variables: { journal: string; filter: unknown },
+): Promise<number | null> {
+  try {
+    return (await client.request<{ events: { totalCount: number } }>(COUNT, variables)).events.totalCount;
+  } catch {
+    return null;
+  }
+}
+
+interface Sink {
+  write(text: string): Promise<void>;
+  end(): Promise<void>;
+}
+
+function openSink(file: string | undefined): Sink {
+  if (file === undefined) return { write: (text) => print(text), end: async () => {} };
+  const stream = createWriteStream(file);
+  const failed = new Promise<never>((_, reject) => {
+    stream.on('error', (error) =>
+      reject(new Error(`The file ${file} cannot be written: ${messageOf(error)}.`)),
+    );
+  });
+  failed.catch(() => {});
+  return {
+    write: (text) => Promise.race([print(text, stream), failed]),
+    async end() {
+      stream.end();
+      await Promise.race([finished(stream), failed]);
+    },
+  };
+}

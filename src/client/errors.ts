@@ -1,0 +1,96 @@
+/**
+ * What a client is told when something goes wrong: the server's own code, sentence and facts, or one of
+ * the two that only a client can know.
+ */
+
+/** The codes of the contract, and what the client itself finds out. Newer servers may know further ones. */
+export type ClientErrorCode =
+  | 'UNAUTHENTICATED'
+  | 'FORBIDDEN'
+  | 'NOT_FOUND'
+  | 'BAD_USER_INPUT'
+  | 'UNKNOWN_EVENT_TYPE'
+  | 'UNKNOWN_ATTRIBUTE'
+  | 'ATTRIBUTE_KIND_MISMATCH'
+  | 'ATTRIBUTE_REQUIRED'
+  | 'ID_CONFLICT'
+  | 'CURSOR_INVALID'
+  | 'LIMIT_EXCEEDED'
+  | 'RATE_LIMITED'
+  | 'UNAVAILABLE'
+  | 'INTERNAL_SERVER_ERROR'
+  | 'GRAPHQL_PARSE_FAILED'
+  | 'GRAPHQL_VALIDATION_FAILED'
+  /** No answer came: the server cannot be reached, or the connection broke. */
+  | 'UNREACHABLE'
+  /** An answer came, and it is none of Eventree's. */
+  | 'BAD_RESPONSE'
+  | (string & {});
+
+export type ClientErrorFacts = Readonly<Record<string, unknown>>;
+
+export class EventreeClientError extends Error {
+  override readonly name = 'EventreeClientError';
+  readonly code: ClientErrorCode;
+  /** Facts beside the sentence: `{ index: 3, at: 'input[3]', attribute: 'size' }`. */
+  readonly facts: ClientErrorFacts;
+  /** All errors of the answer, this one first. */
+  readonly all: readonly EventreeClientError[];
+
+  constructor(
+    code: ClientErrorCode,
+    message: string,
+    {
+      facts = {},
+      others = [],
+      cause,
+    }: { facts?: ClientErrorFacts; others?: readonly EventreeClientError[]; cause?: unknown } = {},
+  ) {
+    super(message, cause === undefined ? undefined : { cause });
+    this.code = code;
+    this.facts = facts;
+    this.all = [this, ...others];
+  }
+}
+
+/** An error as GraphQL sends it. */
+export interface GraphqlError {
+  readonly message: string;
+  readonly extensions?: Readonly<Record<string, unknown>>;
+}
+
+/** @param errors at least one. */
+export function fromGraphqlErrors(errors: readonly GraphqlError[]): EventreeClientError {
+  const [first, ...rest] = errors.map(({ message, extensions: { code, ...facts } = {} }) => ({
+    code: typeof code === 'string' ? code : 'BAD_RESPONSE',
+    message,
+    facts,
+  }));
+  if (first === undefined) return new EventreeClientError('BAD_RESPONSE', 'The server names no error.');
+  const others = rest.map(({ code, message, facts }) => new EventreeClientError(code, message, { facts }));
+  return new EventreeClientError(first.code, first.message, { facts: first.facts, others });
+}
+
+/** Whether the same request may succeed if it is sent again, unchanged. */
+export function isPassing({ code }: EventreeClientError): boolean {
+  return code === 'UNREACHABLE' || code === 'UNAVAILABLE' || code === 'RATE_LIMITED';
+}
+
+/** Why a request got no answer: `connect ECONNREFUSED 127.0.0.1:4000`. */
+export function unreachable(url: string, cause: unknown): EventreeClientError {
+  return new EventreeClientError(
+    'UNREACHABLE',
+    `The server at ${url} cannot be reached: ${innermost(cause)}.`,
+    {
+      cause,
+    },
+  );
+}
+
+/** `fetch` and sockets wrap what happened, some of them in an error without a message. */
+function innermost(error: unknown): string {
+  if (error instanceof AggregateError && error.errors.length > 0) return innermost(error.errors[0]);
+  if (error instanceof Error && error.cause !== undefined) return innermost(error.cause);
+  const { message } = error as { message?: string };
+  return message || String(error);
+}
