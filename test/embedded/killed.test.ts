@@ -126,8 +126,10 @@ describe('killed', () => {
     await vi.waitFor(async () => access(join(dataDir, (await draftsIn(dataDir))[0] ?? '', 'PG_VERSION')), {
       interval: 1,
     });
+    const gone = once(server.process, 'exit');
     server.process.kill('SIGKILL');
     killIfThere(initdb.pid);
+    await gone;
     await untilNothingRunsOn(dataDir);
     expect(await draftsIn(dataDir)).toHaveLength(1);
     await expect(access(join(dataDir, 'postgres'))).rejects.toThrow('ENOENT');

@@ -5,6 +5,8 @@ import { randomBytes } from 'node:crypto';
 import pg from 'pg';
 import { inject } from 'vitest';
 
+const OBJECT_IN_USE = '55006';
+
 export interface ScratchDatabase {
   readonly url: string;
   /** Cuts off whoever is still connected. */
@@ -28,8 +30,18 @@ async function createDatabase(how: string): Promise<ScratchDatabase> {
   url.pathname = name;
   return {
     url: url.href,
-    drop: () => onServer(`DROP DATABASE ${name} WITH (FORCE)`),
+    drop: () => dropDatabase(name),
   };
+}
+
+async function dropDatabase(name: string): Promise<void> {
+  try {
+    // Waits up to 5 s for connections that are just being closed: cut off, they would report an error.
+    await onServer(`DROP DATABASE ${name}`);
+  } catch (error) {
+    if ((error as { code?: string }).code !== OBJECT_IN_USE) throw error;
+    await onServer(`DROP DATABASE ${name} WITH (FORCE)`);
+  }
 }
 
 async function onServer(sql: string): Promise<void> {
