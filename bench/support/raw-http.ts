@@ -29,17 +29,10 @@ export function openConnection(port: number): Promise<Connection> {
       received += text;
       const head = received.indexOf('\r\n\r\n');
       if (head === -1) return;
-      const headers = received.slice(0, head);
-      const length = /content-length: (\d+)/i.exec(headers)?.[1];
-      let body: string;
-      if (length !== undefined) {
-        if (received.length < head + 4 + Number(length)) return;
-        body = received.slice(head + 4);
-      } else {
-        // Chunked: complete when the empty chunk has come.
-        if (!received.endsWith('\r\n0\r\n\r\n')) return;
-        body = received.slice(received.indexOf('\r\n', head + 4) + 2);
-      }
+      const length = Number(/content-length: (\d+)/i.exec(received.slice(0, head))?.[1]);
+      // Text is taken as Latin-1, so a character is a byte.
+      if (received.length < head + 4 + length) return;
+      const body = received.slice(head + 4);
       received = '';
       const done = answer;
       answer = null;
