@@ -18,7 +18,7 @@ import { loadConfig } from '../../src/config.ts';
 import { type Client, connect, DemoError } from './client.ts';
 import { type EventInput, toEvent } from './mapping.ts';
 import { readDeliveries } from './payloads.ts';
-import { queries, SUBSCRIPTION } from './queries.ts';
+import { queries, subscription } from './queries.ts';
 import { countEvents, growTrees, type Tree } from './relations.ts';
 import { ANONYMOUS, type ResourceInput, repositoriesOf } from './resources.ts';
 import { print, startProgress, stopProgress } from './screen.ts';
@@ -44,7 +44,7 @@ async function demo(): Promise<void> {
   await declare(client);
   await putRepositories(client, repositoriesOf(deliveries));
   await record(client, trees);
-  printWhatNext(client, trees);
+  await printWhatNext(client, trees);
 }
 
 // ── 1. Declare ───────────────────────────────────────────────────────────────────────────────────────
@@ -157,15 +157,24 @@ function sumOf<T>(items: readonly T[], count: (item: T) => number): number {
 
 // ── 4. Look at it ────────────────────────────────────────────────────────────────────────────────────
 
-function printWhatNext({ url }: Client, trees: readonly Tree[]): void {
+async function printWhatNext(client: Client, trees: readonly Tree[]): Promise<void> {
   const examples = {
     workflowRun: idOfTree('workflow_run', trees),
     pullRequest: idOfTree('pull_request', trees),
   };
   print('');
   print(`Watch them in another terminal: ${pc.cyan('npx eventree tail')}`);
-  print(`Or open ${pc.cyan(url)} in a browser and paste, one at a time:`);
-  for (const operation of [...queries(examples), SUBSCRIPTION]) print(`\n${operation}`);
+  print(`Or open ${pc.cyan(client.url)} in a browser and paste, one at a time:`);
+  const operations = [...queries(examples), subscription(await firstCursor(client))];
+  for (const operation of operations) print(`\n${operation}`);
+}
+
+/** Of the event that was recorded first. */
+async function firstCursor({ ask }: Client): Promise<string> {
+  const { events } = await ask<{ events: { nodes: [{ cursor: string }] } }>(
+    '{ events(first: 1, order: OLDEST_FIRST, filter: { type: { startsWith: "github." } }) { nodes { cursor } } }',
+  );
+  return events.nodes[0].cursor;
 }
 
 /** Of the event with the most below it. */

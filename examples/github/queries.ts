@@ -46,11 +46,17 @@ query Counts {
   ];
 }
 
-export const SUBSCRIPTION = `# The live stream: first what there is, then what comes. Leave it running and record something.
+/** @param after a cursor: the subscription begins with what came after it. */
+export function subscription(after: string): string {
+  return `# Live: first what there is, then what comes. Leave it running and record something.
 subscription Live {
-  eventStream(from: BEGINNING, maxBatch: 10, filter: { type: { startsWith: "github." } }) {
-    live
-    events { occurredAt type { name } severity message actor resource { ref } }
-    cursor
+  eventRecorded(after: "${after}") {
+    occurredAt
+    type { name }
+    severity
+    message
+    actor
+    resource { ref }
   }
 }`;
+}

@@ -4,8 +4,10 @@
  */
 
 const TABS = [
-  `# Press the play button, or Ctrl-Enter. Headers, at the bottom, hold the token.
-# The newest events, a page at a time: pass endCursor as \`after\` to go on.
+  `# Press the play button, or Ctrl-Enter.
+# The token stands in the headers, at the bottom.
+# The newest events, a page at a time:
+# pass endCursor as \`after\` to go on.
 query Newest {
   events(first: 10) {
     nodes {
@@ -22,7 +24,8 @@ query Newest {
   }
 }
 `,
-  `# Records an event. The types \`note\`, \`create\`, \`update\`, … are built in; eventTypes lists all.
+  `# Records an event. The query { eventTypes { name } }
+# lists all types; \`note\` is built in.
 mutation Record {
   recordEvent(
     input: {
@@ -36,16 +39,21 @@ mutation Record {
   }
 }
 `,
-  `# Watches the journal. Leave it running and record something in another tab.
+  `# Shows each event as it is recorded. Leave it
+# running and record something in another window.
 subscription Live {
-  eventStream(from: BEGINNING, maxBatch: 20) {
-    live
+  eventRecorded {
+    occurredAt
+    type { name }
+    message
+    resource { ref }
+    actor
     cursor
-    events { id occurredAt type { name } message }
   }
 }
 `,
-  `# Filters combine; \`attributes\` knows the kinds of the declared ones.
+  `# All parts of a filter must hold;
+# \`or\` and \`not\` combine further ones.
 query Filtered {
   events(
     first: 10
@@ -56,11 +64,19 @@ query Filtered {
     }
   ) {
     totalCount
-    nodes { id type { name } message children(first: 5) { totalCount nodes { message } } }
+    nodes {
+      id
+      type { name }
+      message
+      children(first: 5) { totalCount nodes { message } }
+    }
   }
 }
 `,
 ];
+
+/** Its tabs move into their places while they are clicked on, and the click is lost; these stand still. */
+const STEADY_TABS = '.graphiql-tab { transform: none !important; }';
 
 /** @param token is filled in as the header `authorization`. */
 export function createExplorer(token: string | null): () => Promise<string> {
@@ -75,7 +91,7 @@ async function render(token: string | null): Promise<string> {
   // 9 MB of JavaScript: read when somebody first looks at the page.
   const { renderGraphiQL } = await import('@graphql-yoga/render-graphiql');
   const headers = JSON.stringify({ authorization: `Bearer ${token ?? '<token>'}` }, null, 2);
-  return renderGraphiQL({
+  const page = renderGraphiQL({
     title: 'Eventree',
     subscriptionsProtocol: 'WS',
     headers,
@@ -84,4 +100,5 @@ async function render(token: string | null): Promise<string> {
     defaultQuery: TABS[0] as string,
     shouldPersistHeaders: false,
   });
+  return page.replace('</style>', `${STEADY_TABS}</style>`);
 }

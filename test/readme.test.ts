@@ -1,0 +1,28 @@
+/** What the README tells a newcomer to paste works, in its order. */
+import { readFile } from 'node:fs/promises';
+import { expect, test } from 'vitest';
+import { openWorld } from './support/world.ts';
+
+test('the operations of the README work', async () => {
+  const world = await openWorld();
+  const text = await readFile('README.md', 'utf8');
+  const [record, query, watch, setAcl, ...more] = [...text.matchAll(/```graphql\n(.*?)```/gs)].map(
+    ([, operation]) => operation as string,
+  );
+  expect(more).toEqual([]);
+
+  const stream = world.watch(watch as string);
+  await stream.until(({ data }) => data.eventStream.live);
+  const { recordEvent } = await world.ask(record as string);
+  const [message] = (await stream.until(({ data }) => data.eventStream.events.length > 0)).slice(-1);
+  expect(message?.data.eventStream.events[0].message).toContain('db-3');
+
+  const { events } = await world.ask(query as string);
+  expect(events).toMatchObject({ totalCount: 1, nodes: [{ resource: { ref: 'deployment/847' } }] });
+  await world.ask(setAcl as string);
+  const seen = `{ event(id: "${recordEvent.event.id}") { severity attributes payload } }`;
+  const token = await world.token({ subject: 'jane', groups: ['support'] });
+  expect(await world.ask(seen, {}, { token })).toEqual({
+    event: { severity: 'HIGH', attributes: null, payload: null },
+  });
+});
