@@ -49,7 +49,7 @@ export async function startBenchServer(
   environment: Record<string, string> = {},
 ): Promise<BenchServer> {
   const port = await freePort();
-  return startProcess(['dist/cli.js', 'serve'], port, {
+  return startProcess(['--max-semi-space-size=64', 'dist/cli.js', 'serve'], port, {
     DATABASE_URL: databaseUrl,
     EVENTREE_PORT: String(port),
     EVENTREE_JWT_SECRET: SECRET,

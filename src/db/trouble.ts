@@ -1,5 +1,7 @@
 /** What a failed statement says about the database rather than about itself. */
 import pg from 'pg';
+import { logged, messageOf } from '../base/errors.ts';
+import type { Logger } from '../base/logger.ts';
 import { Prisma } from '../generated/prisma/client.ts';
 
 // Class 08: connection. 57P01 to 57P03: shut down, crashed, starting up. Class 53: out of resources.
@@ -11,6 +13,14 @@ const CONNECTION_MESSAGE =
 const SYSTEM_ERROR = /^E[A-Z]+$/;
 /** What @prisma/adapter-pg makes of the same. */
 const AWAY_TO_PRISMA = ['ConnectionClosed', 'DatabaseNotReachable', 'SocketTimeout'];
+
+/** What background work does with an error that it will meet again or not. */
+export function reportTo(logger: Logger): (error: unknown) => void {
+  return (error) => {
+    if (isAway(error)) logger.warn({ error: messageOf(error) }, 'the database cannot be reached');
+    else logger.error(logged(error), 'background work failed');
+  };
+}
 
 /** The database is away, restarting or full: whether a statement that was under way took effect is not known. */
 export function isAway(error: unknown): boolean {

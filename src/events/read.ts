@@ -8,6 +8,7 @@
  * out, so a page and the cursor it ends with always fit together.
  */
 import type { Acl } from '../access/acl.ts';
+import { ADMIN } from '../access/claim.ts';
 import type { Principal } from '../access/principal.ts';
 import { type ResourceRow, toResource } from '../access/resource.ts';
 import { EventreeError } from '../base/errors.ts';
@@ -15,8 +16,9 @@ import type { Database } from '../db/database.ts';
 import { isTimeout } from '../db/trouble.ts';
 import type { Event, EventId, Position, SeenEvent } from './event.ts';
 import { type Condition, type EventFilterInput, namedEvents, parseFilter } from './filter/filter.ts';
+import { compileMatch } from './filter/filter-match.ts';
 import { filterSql, type Parameters } from './filter/filter-sql.ts';
-import { chunkOf, countBits, ordinalsOf, positionOf } from './index/bits.ts';
+import { CHUNK_SIZE, chunkOf, countBits, ordinalsOf, positionOf } from './index/bits.ts';
 import { type NamedEvent, type Plan, planSearch } from './index/plan.ts';
 import { type ChunkHits, type Direction, openSearch, type RangeLimits, type Search } from './index/search.ts';
 import type { Journal } from './journal.ts';
@@ -79,6 +81,10 @@ export interface JournalState {
 const FIRST_LOOK = 200;
 const LARGEST_LOOK = 20_000;
 
+type SeenRow = EventRow & { readonly level: 1 | 2 | 3 };
+type Versioned = { readonly registry_version: number };
+const REGISTRY_VERSION = '(select registry_version from installation)';
+
 export interface ReaderOptions {
   readonly database: Database;
   readonly registry: RegistryStore;
@@ -89,6 +95,11 @@ export interface ReaderOptions {
 
 export function createReader({ database, registry, timeoutMs, rangeLimits }: ReaderOptions): Reader {
   const { pool } = database;
+
+  /** What another node has declared private since must not be shown by this one. */
+  async function keepUpWith(row: Versioned | undefined): Promise<void> {
+    if (row !== undefined && row.registry_version !== registry.current().version) await registry.refresh();
+  }
 
   /** What one page or count needs to know throughout. */
   interface Task {
@@ -113,34 +124,101 @@ export function createReader({ database, registry, timeoutMs, rangeLimits }: Rea
     );
   }
 
-  /** Events within the bounds that meet filter and rule. */
-  async function select(
+  /** Events between two positions, both within, that meet filter and rule. */
+  async function selectBetween(
     task: Task,
-    where: (parameters: Parameters) => string,
+    [first, last]: readonly [number, number],
     direction: Direction,
     limit: number,
-  ) {
+  ): Promise<SeenEvent[]> {
+    const ids = await idsBetween(task.journal, first, last);
+    return ids === null ? [] : await select(task, between(task.journal, first, last, ids), direction, limit);
+  }
+
+  /** Those of the events at these positions that meet filter and rule. */
+  async function selectAt(
+    task: Task,
+    positions: readonly number[],
+    direction: Direction,
+    limit: number,
+  ): Promise<SeenEvent[]> {
+    return await select(task, at(task.journal, positions), direction, limit);
+  }
+
+  async function select(task: Task, source: Source, direction: Direction, limit: number) {
     const { text, values } = statement(
       task,
-      where,
+      source,
       (seen) => `
       select ${EVENT_COLUMNS}, e.level from (${seen}) e
       order by e.position ${direction === 'falling' ? 'desc' : 'asc'} limit ${limit}`,
     );
-    const { rows } = await pool.query<EventRow & { level: 1 | 2 | 3 }>({ text, values, types: EVENT_TYPES });
+    const { rows } = await pool.query<SeenRow>({ text, values, types: EVENT_TYPES });
     return rows.map((row) => toSeenEvent(row, task.journal.name));
   }
 
-  async function countWhere(task: Task, where: (parameters: Parameters) => string): Promise<number> {
-    const { text, values } = statement(task, where, (seen) => `select count(*) from (${seen}) e`);
+  /**
+   * The same where the index has decided already: the statement is one and the same for every filter, so
+   * PostgreSQL plans it once. What changed since the index was read is found out here.
+   */
+  async function fetchAt(
+    { journal, principal, filter, named }: Task,
+    positions: readonly number[],
+    direction: Direction,
+  ): Promise<SeenEvent[]> {
+    const parameters = new ParameterList();
+    const source = at(journal, positions)(parameters);
+    const level = levelSql(principal.claims, parameters);
+    const { rows } = await pool.query<SeenRow>({
+      name: principal.claims.has(ADMIN) ? 'events-at-for-admin' : 'events-at',
+      text: `select ${EVENT_COLUMNS}, e.level from (
+          select e.*, ${level} as level from ${source.from} where ${source.where}
+        ) e where e.level > 0`,
+      values: parameters.values,
+      types: EVENT_TYPES,
+    });
+    const match = compileMatch(filter);
+    const turn = direction === 'falling' ? -1 : 1;
+    return rows
+      .map((row) => toSeenEvent(row, journal.name))
+      .filter(({ event, level }) => match(event, level, (id) => named.has(id)) === true)
+      .sort((a, b) => turn * (a.event.position - b.event.position));
+  }
+
+  async function countBetween(task: Task, first: number, last: number): Promise<number> {
+    const ids = await idsBetween(task.journal, first, last);
+    return ids === null ? 0 : await countOf(task, between(task.journal, first, last, ids));
+  }
+
+  async function countOf(task: Task, source: Source): Promise<number> {
+    const { text, values } = statement(task, source, (seen) => `select count(*) from (${seen}) e`);
     const { rows } = await pool.query<{ count: string }>({ text, values });
     return Number(rows[0]?.count ?? 0);
   }
 
+  /** The ids that the chunks of these positions span; null where there are no events. */
+  async function idsBetween(journal: Journal, first: number, last: number): Promise<IdRange | null> {
+    const { rows } = await pool.query<{ least: EventId | null; most: EventId | null }>({
+      name: 'chunk-ids',
+      text: `with spanned as (
+          select min_id, max_id from journal_chunk where journal_id = $1 and chunk between $2 and $3
+        ) select (select min_id from spanned order by min_id limit 1) as least,
+          (select max_id from spanned order by max_id desc limit 1) as most`,
+      values: [journal.id, chunkOf(first), chunkOf(last)],
+    });
+    const { least = null, most = null } = rows[0] ?? {};
+    return least === null || most === null ? null : { least, most };
+  }
+
   /** Walks the index and has the events looked at, larger and larger helpings at a time. */
-  async function* lookThrough(task: Task, search: Search, direction: Direction): AsyncGenerator<number[]> {
+  async function* lookThrough(
+    task: Task,
+    search: Search,
+    direction: Direction,
+    first = FIRST_LOOK,
+  ): AsyncGenerator<number[]> {
     let helping: number[] = [];
-    let size = FIRST_LOOK;
+    let size = first;
     for await (const round of search.rounds()) {
       for (const hits of round) {
         helping.push(...positionsOf(hits, direction));
@@ -166,22 +244,25 @@ export function createReader({ database, registry, timeoutMs, rangeLimits }: Rea
     const events: SeenEvent[] = [];
     if (plan.set.set === 'all') {
       for (const [first, last] of windows(from, to, direction, plan.exact ? limit : FIRST_LOOK)) {
-        events.push(
-          ...(await select(task, between(task.journal, first, last), direction, limit - events.length)),
-        );
+        const wanted = limit - events.length;
+        events.push(...(await selectBetween(task, [first, last], direction, wanted)));
         if (events.length >= limit) break;
         if (Date.now() > task.deadline) throw tooMuch();
       }
       return events;
     }
     const search = await openSearch(pool, task.journal.id, plan, { from, to }, direction, rangeLimits);
-    for await (const helping of lookThrough(task, search, direction)) {
-      let rest = helping;
-      while (rest.length > 0 && events.length < limit) {
-        // Where every hit is a result, no more of them are fetched than are wanted.
-        const taken = search.exact ? rest.slice(0, limit - events.length) : rest;
-        events.push(...(await select(task, oneOf(task.journal, taken), direction, limit - events.length)));
-        rest = search.exact ? rest.slice(taken.length) : [];
+    const helpings = lookThrough(task, search, direction, search.exact ? limit : FIRST_LOOK);
+    for await (const helping of helpings) {
+      if (search.exact) {
+        // Nearly every hit is a result: no more of them are fetched than are wanted.
+        for (let rest = helping; rest.length > 0 && events.length < limit; ) {
+          const wanted = limit - events.length;
+          events.push(...(await fetchAt(task, rest.slice(0, wanted), direction)));
+          rest = rest.slice(wanted);
+        }
+      } else {
+        events.push(...(await selectAt(task, helping, direction, limit - events.length)));
       }
       if (events.length >= limit) break;
     }
@@ -210,7 +291,7 @@ export function createReader({ database, registry, timeoutMs, rangeLimits }: Rea
         const direct = (wanted: number) => {
           const first = Math.max(from, indexed + 1);
           if (first > to || wanted <= 0) return [];
-          return select(task, between(journal, first, to), direction, wanted);
+          return selectBetween(task, [first, to], direction, wanted);
         };
         const searched = (wanted: number) =>
           wanted <= 0 ? [] : indexedPart(task, plan, from, Math.min(to, indexed), direction, wanted);
@@ -229,8 +310,7 @@ export function createReader({ database, registry, timeoutMs, rangeLimits }: Rea
         const task = await begin(journal, filter, principal);
         const plan = planSearch(filter, principal.claims, task.named, registry.current());
         if (plan.exact && plan.set.set === 'all') return Math.max(0, head - oldest + 1);
-        let count =
-          indexed < head ? await countWhere(task, between(journal, Math.max(oldest, indexed + 1), head)) : 0;
+        let count = indexed < head ? await countBetween(task, Math.max(oldest, indexed + 1), head) : 0;
         if (oldest > indexed || plan.set.set === 'none') return count;
         const span = { from: oldest, to: indexed };
         const search = await openSearch(pool, journal.id, plan, span, 'falling', rangeLimits);
@@ -238,7 +318,7 @@ export function createReader({ database, registry, timeoutMs, rangeLimits }: Rea
           for await (const round of search.rounds()) for (const { bits } of round) count += countBits(bits);
         } else {
           for await (const helping of lookThrough(task, search, 'falling')) {
-            count += await countWhere(task, oneOf(journal, helping));
+            count += await countOf(task, at(journal, helping));
           }
         }
         return count;
@@ -251,8 +331,8 @@ export function createReader({ database, registry, timeoutMs, rangeLimits }: Rea
       const parameters = new ParameterList();
       const sought = parameters.add(ids);
       const level = levelSql(principal.claims, parameters);
-      const { rows } = await pool.query<EventRow & { level: 1 | 2 | 3; journal: string }>({
-        text: `select ${EVENT_COLUMNS}, e.level, j.name as journal from (
+      const { rows } = await pool.query<SeenRow & Versioned & { readonly journal: string }>({
+        text: `select ${EVENT_COLUMNS}, e.level, j.name as journal, ${REGISTRY_VERSION} from (
             select e.*, ${level} as level from unnest(${sought}::uuid[]) as sought (id)
             cross join lateral (select * from event where id = sought.id limit 1) e
             left join resource r on r.ref = e.resource
@@ -261,22 +341,18 @@ export function createReader({ database, registry, timeoutMs, rangeLimits }: Rea
         values: parameters.values,
         types: EVENT_TYPES,
       });
+      await keepUpWith(rows[0]);
       return new Map(rows.map((row) => [row.id, toSeenEvent(row, row.journal)]));
     },
 
     async state(journal) {
-      const { rows } = await pool.query<{
-        head: string;
-        indexed: string;
-        oldest: string;
-        registry_version: number;
-      }>({
+      const { rows } = await pool.query<Versioned & { head: string; indexed: string; oldest: string }>({
         name: 'journal-state',
-        text: 'select head, indexed, oldest, (select registry_version from installation) from journal where id = $1',
+        text: `select head, indexed, oldest, ${REGISTRY_VERSION} from journal where id = $1`,
         values: [journal.id],
       });
       const [row] = rows;
-      if (row !== undefined && row.registry_version !== registry.current().version) await registry.refresh();
+      await keepUpWith(row);
       return {
         head: Number(row?.head ?? 0) as Position,
         indexed: Number(row?.indexed ?? 0),
@@ -285,13 +361,17 @@ export function createReader({ database, registry, timeoutMs, rangeLimits }: Rea
     },
 
     async unjudged(journal, from, to) {
+      const ids = await idsBetween(journal, from, to);
+      if (ids === null) return [];
       const parameters = new ParameterList();
-      const { rows } = await pool.query<EventRow & { acl: ResourceRow | null }>({
-        text: `select ${EVENT_COLUMNS}, to_jsonb(r) as acl from ${EVENTS_AND_ACL}
-          where ${between(journal, from, to)(parameters)} order by e.position`,
+      const source = between(journal, from, to, ids)(parameters);
+      const { rows } = await pool.query<EventRow & Versioned & { acl: ResourceRow | null }>({
+        text: `select ${EVENT_COLUMNS}, to_jsonb(r) as acl, ${REGISTRY_VERSION} from ${source.from}
+          where ${source.where} order by e.position`,
         values: parameters.values,
         types: EVENT_TYPES,
       });
+      await keepUpWith(rows[0]);
       return rows.map((row) => ({
         event: toEvent(row, journal.name),
         acl: row.acl === null ? null : toResource(row.acl).acl,
@@ -317,44 +397,56 @@ function statement(
     principal,
     named,
   }: { filter: Condition; principal: Principal; named: ReadonlyMap<EventId, NamedEvent> },
-  where: (parameters: Parameters) => string,
+  source: Source,
   around: (seen: string) => string,
 ): { text: string; values: unknown[] } {
   const parameters = new ParameterList();
+  const { from, where } = source(parameters);
   const level = levelSql(principal.claims, parameters);
   const condition = filterSql(filter, parameters, 'e.level', new Set(named.keys()));
   const seen = `
     select e.* from (
-      select e.*, ${level} as level from ${EVENTS_AND_ACL} where ${where(parameters)}
+      select e.*, ${level} as level from ${from} where ${where}
     ) e where e.level > 0 and ${condition}`;
   return { text: around(seen), values: parameters.values };
 }
 
-/** Positions from one to another, both within; `id` lies in what their chunks span, so that only the
- * partitions that can hold them are opened. */
-function between(journal: Journal, first: number, last: number) {
-  return (parameters: Parameters) => {
-    const journalId = parameters.add(journal.id);
-    const chunks = `c.journal_id = ${journalId} and c.chunk between ${parameters.add(chunkOf(first))} and ${parameters.add(chunkOf(last))}`;
-    return `e.journal_id = ${journalId}
+/** Which events a statement looks at: as `e`, with the ACL of their resource as `r`. */
+type Source = (parameters: Parameters) => { readonly from: string; readonly where: string };
+
+/** First and last, both within. */
+interface IdRange {
+  readonly least: EventId;
+  readonly most: EventId;
+}
+
+/** Positions from one to another, both within. The ids tell PostgreSQL which partitions to leave alone. */
+function between(journal: Journal, first: number, last: number, { least, most }: IdRange): Source {
+  return (parameters) => ({
+    from: EVENTS_AND_ACL,
+    where: `e.journal_id = ${parameters.add(journal.id)}
       and e.position between ${parameters.add(first)} and ${parameters.add(last)}
-      and ${idsOf(chunks)}`;
-  };
+      and e.id between ${parameters.add(least)} and ${parameters.add(most)}`,
+  });
 }
 
-function oneOf(journal: Journal, positions: readonly number[]) {
-  return (parameters: Parameters) => {
+/**
+ * Each position is looked up by itself, in the partitions that its chunk spans: asked for all at once,
+ * PostgreSQL reads whatever has an id between the first and the last of them.
+ */
+function at(journal: Journal, positions: readonly number[]): Source {
+  return (parameters) => {
     const journalId = parameters.add(journal.id);
-    const chunks = `c.journal_id = ${journalId} and c.chunk = any(${parameters.add([...new Set(positions.map(chunkOf))])}::int[])`;
-    return `e.journal_id = ${journalId}
-      and e.position = any(${parameters.add(positions)}::bigint[])
-      and ${idsOf(chunks)}`;
+    return {
+      from: `unnest(${parameters.add(positions)}::bigint[]) as sought (position)
+        join journal_chunk c on c.journal_id = ${journalId} and c.chunk = (sought.position - 1) / ${CHUNK_SIZE}
+        cross join lateral (
+          select * from event where journal_id = ${journalId} and position = sought.position
+            and id between c.min_id and c.max_id limit 1
+        ) e left join resource r on r.ref = e.resource`,
+      where: 'true',
+    };
   };
-}
-
-function idsOf(chunks: string): string {
-  return `e.id >= (select c.min_id from journal_chunk c where ${chunks} order by c.min_id limit 1)
-      and e.id <= (select c.max_id from journal_chunk c where ${chunks} order by c.max_id desc limit 1)`;
 }
 
 function positionsOf({ chunk, bits }: ChunkHits, direction: Direction): Position[] {

@@ -52,7 +52,7 @@ export interface RegistryStore {
   indexIsReady(attribute: string): Promise<void>;
 }
 
-export async function openRegistry({ prisma }: Database): Promise<RegistryStore> {
+export async function openRegistry({ pool, prisma }: Database): Promise<RegistryStore> {
   let registry = await load(prisma);
 
   const change = async <T>(work: (tx: TransactionClient, before: Registry) => Promise<T>): Promise<T> => {
@@ -70,8 +70,11 @@ export async function openRegistry({ prisma }: Database): Promise<RegistryStore>
     current: () => registry,
 
     async refresh() {
-      const { registryVersion } = await prisma.installation.findUniqueOrThrow({ where: { id: 1 } });
-      if (registryVersion !== registry.version) registry = await load(prisma);
+      const { rows } = await pool.query<{ version: number }>({
+        name: 'registry-version',
+        text: 'select registry_version as version from installation',
+      });
+      if (rows[0]?.version !== registry.version) registry = await load(prisma);
       return registry;
     },
 

@@ -13,11 +13,12 @@ import { type Config, isDevelopment } from '../config.ts';
 import { openDatabase } from '../db/database.ts';
 import { startEmbedded } from '../db/embedded/embedded.ts';
 import { migrate } from '../db/migrate.ts';
-import { isAway } from '../db/trouble.ts';
+import { reportTo } from '../db/trouble.ts';
 import { createAclChange } from '../events/acl-change.ts';
 import { createSeal } from '../events/cursor.ts';
 import { readDeclarationFile } from '../events/declaration.ts';
-import { indexAttribute, startIndexer } from '../events/index/indexer.ts';
+import { indexAttribute } from '../events/index/indexer.ts';
+import { startIndexThread } from '../events/index/thread.ts';
 import { createJournals } from '../events/journal.ts';
 import { createReader } from '../events/read.ts';
 import { type Announcement, createRecording } from '../events/record.ts';
@@ -81,10 +82,7 @@ async function start(
   logger: Logger,
   onStop: (stop: () => Promise<void> | void) => void,
 ): Promise<Omit<RunningServer, 'stop'>> {
-  const report = (error: unknown) => {
-    if (isAway(error)) logger.warn({ error: messageOf(error) }, 'the database cannot be reached');
-    else logger.error(logged(error), 'background work failed');
-  };
+  const report = reportTo(logger);
   const { url, failed } = await findDatabase(config, logger, onStop);
   const database = openDatabase({
     url,
@@ -103,8 +101,9 @@ async function start(
   const journals = createJournals(database, config);
   await journals.findOrCreate(MAIN_JOURNAL);
   const reader = createReader({ database, registry, timeoutMs: config.queryTimeoutMs });
-  const indexer = startIndexer(database, registry, report);
-  onStop(() => indexer.stop());
+  const { logLevel, queryTimeoutMs: statementTimeoutMs } = config;
+  const index = await startIndexThread(database.pool, { url, logLevel, statementTimeoutMs }, report);
+  onStop(() => index.stop());
   for (const { name, indexed, indexReady } of registry.current().attributes.values()) {
     if (indexed && !indexReady) indexAttribute(database.pool, registry, name).catch(report);
   }
@@ -136,7 +135,7 @@ async function start(
   const announce = (announcement: Announcement) => {
     metrics.recorded.inc({ journal: announcement.journal.name }, announcement.events.length);
     broker.announce(announcement);
-    indexer.grown(announcement.events.length);
+    index.grown(announcement.events.length);
   };
   const recording = createRecording({ database, registry, journals, limits: config, announce });
   onStop(() => recording.drained());

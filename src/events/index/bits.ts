@@ -70,7 +70,8 @@ export function invert(into: Bits): Bits {
 }
 
 export function isEmpty(bits: Bits): boolean {
-  return bits.every((word) => word === 0);
+  for (let i = 0; i < WORDS; i++) if (bits[i] !== 0) return false;
+  return true;
 }
 
 export function countBits(bits: Bits): number {

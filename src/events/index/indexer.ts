@@ -8,6 +8,9 @@
  * themselves, so a search finds an event as soon as it is committed and an append pays for no index. One
  * term's row then takes the bits of hundreds of events at once, which is what makes many terms affordable.
  *
+ * It is work for the processor as much as for the database, so it is done in a thread of its own
+ * (thread.ts, worker.ts): live readers must not wait for it.
+ *
  * Whoever changes rows of a journal's index holds its lock (`lockIndex`): this, a change of an ACL
  * (../acl-change.ts) and a newly indexed attribute (`indexAttribute`).
  */
@@ -37,43 +40,33 @@ import { type IndexedEvent, presenceTerm, type Term, termsOf, valuePrefix, viewe
 
 /** Below this many, events are left to be read directly. */
 export const INDEX_BEHIND = 1_024;
-const INTERVAL_MS = 5_000;
+const INTERVAL_MS = 1_000;
 
-export interface Indexer {
-  /** So many events have been recorded. */
-  grown(events: number): void;
-  stop(): Promise<void>;
-}
-
-export function startIndexer(
-  database: Database,
+/** Indexes whatever journal has grown, by nudge or interval; runs in worker.ts. */
+export function startIndexing(
+  { pool }: Database,
   registry: RegistryStore,
   onError: (error: unknown) => void,
-): Indexer {
-  const loop: Loop = startLoop({
+): Loop {
+  return startLoop({
     intervalMs: INTERVAL_MS,
     onError,
     work: async () => {
-      const { rows } = await database.pool.query<{ id: number }>(
-        'select id from journal where head - indexed >= $1',
-        [INDEX_BEHIND],
-      );
       let progress = false;
-      for (const { id } of rows)
-        progress = (await indexNext(database.pool, registry, id, INDEX_BEHIND)) || progress;
+      for (const id of await findGrown(pool)) {
+        progress = (await indexNext(pool, registry, id, INDEX_BEHIND)) || progress;
+      }
       return progress;
     },
   });
-  let grown = 0;
-  return {
-    grown(events) {
-      grown += events;
-      if (grown < INDEX_BEHIND) return;
-      grown = 0;
-      loop.nudge();
-    },
-    stop: () => loop.stop(),
-  };
+}
+
+/** Journals of which more is left to be indexed than may be. */
+export async function findGrown(pool: pg.Pool): Promise<number[]> {
+  const { rows } = await pool.query<{ id: number }>('select id from journal where head - indexed >= $1', [
+    INDEX_BEHIND,
+  ]);
+  return rows.map(({ id }) => id);
 }
 
 /** Held to the end of the transaction by whoever changes a journal's index. */

@@ -7,7 +7,7 @@
  * twenty look-ups, however many millions the journal has; where all parts are common, the first few
  * chunks fill a page.
  *
- * Rounds grow fourfold: a page that is found at once reads little, a long walk makes few round trips.
+ * Rounds grow eightfold: a page that is found at once reads little, a long walk makes few round trips.
  */
 import type pg from 'pg';
 import { sqlTime } from '../filter/filter-sql.ts';
@@ -66,6 +66,7 @@ interface Guide {
 }
 
 const FIRST_ROUND = 16;
+const GROWTH = 8;
 const LARGEST_ROUND = 1_024;
 /** A range of terms with more rows than this, and more different terms too, is not looked at. */
 export interface RangeLimits {
@@ -169,7 +170,7 @@ async function* guidedChunks(
   const [guide] = guides.sort((a, b) => rows.covered(b.terms) - rows.covered(a.terms));
   if (guide === undefined) return;
   let done = 0;
-  for (let round = FIRST_ROUND * 4; ; round = Math.min(round * 4, LARGEST_ROUND)) {
+  for (let round = FIRST_ROUND * GROWTH; ; round = Math.min(round * GROWTH, LARGEST_ROUND)) {
     const covered = rows.covered(guide.terms);
     const known = inOrder([
       ...guide.terms.flatMap((term) => rows.chunks(term)),
@@ -220,8 +221,16 @@ function termsIn(expression: Resolved): Term[] {
   }
 }
 
-/** @param widens whether more members here mean more in the result; `not` turns it around. */
-function evaluate(expression: Resolved, chunk: number, bitsOf: (term: Term) => Bits, widens: boolean): Bits {
+/**
+ * @param bitsOf undefined where the term has no row: of the many claims of a viewer most are found nowhere.
+ * @param widens whether more members here mean more in the result; `not` turns it around.
+ */
+function evaluate(
+  expression: Resolved,
+  chunk: number,
+  bitsOf: (term: Term) => Bits | undefined,
+  widens: boolean,
+): Bits {
   switch (expression.set) {
     case 'all':
       return allBits();
@@ -230,15 +239,27 @@ function evaluate(expression: Resolved, chunk: number, bitsOf: (term: Term) => B
     case 'unknown':
       return widens ? allBits() : noBits();
     case 'term':
-      return bitsOf(expression.term);
+      return bitsOf(expression.term) ?? noBits();
     case 'chunks': {
       const bits = expression.chunks.get(chunk);
       return bits === undefined ? noBits() : bits.slice();
     }
-    case 'and':
-      return expression.of.map((part) => evaluate(part, chunk, bitsOf, widens)).reduce(intersect);
-    case 'or':
-      return expression.of.map((part) => evaluate(part, chunk, bitsOf, widens)).reduce(unite);
+    case 'and': {
+      const bits = allBits();
+      for (const part of expression.of) {
+        intersect(bits, evaluate(part, chunk, bitsOf, widens));
+        if (isEmpty(bits)) break;
+      }
+      return bits;
+    }
+    case 'or': {
+      const bits = noBits();
+      for (const part of expression.of) {
+        const more = part.set === 'term' ? bitsOf(part.term) : evaluate(part, chunk, bitsOf, widens);
+        if (more !== undefined) unite(bits, more);
+      }
+      return bits;
+    }
     case 'not':
       return invert(evaluate(expression.of, chunk, bitsOf, !widens));
   }
@@ -261,9 +282,9 @@ class TermRows {
     this.#end = end;
   }
 
-  bits(term: Term, chunk: number): Bits {
+  bits(term: Term, chunk: number): Bits | undefined {
     const stored = this.#of(term).rows.get(chunk);
-    return stored === undefined ? noBits() : decodeBits(stored);
+    return stored && decodeBits(stored);
   }
 
   chunks(term: Term): number[] {
