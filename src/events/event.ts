@@ -6,7 +6,6 @@ import { DATA, ENVELOPE, PRIVATE } from '../access/acl.ts';
 import type { Claim } from '../access/claim.ts';
 import type { ResourceRef } from '../access/resource-ref.ts';
 import type { Json, JsonObject } from '../base/json.ts';
-import type { Registry } from './registry.ts';
 
 export type EventId = string & { readonly __brand: 'EventId' };
 
@@ -73,7 +72,10 @@ export function messageFor({ event, level }: SeenEvent): string {
 }
 
 /** Null where only the envelope is seen; private attributes are left out for all but owners. */
-export function attributesFor({ event, level }: SeenEvent, registry: Registry): JsonObject | null {
+export function attributesFor(
+  { event, level }: SeenEvent,
+  registry: { isPrivate(attribute: string): boolean },
+): JsonObject | null {
   if (level === ENVELOPE) return null;
   if (level === PRIVATE) return event.attributes;
   const open = Object.entries(event.attributes).filter(([name]) => !registry.isPrivate(name));

@@ -17,21 +17,14 @@ import { isTimeout } from '../db/trouble.ts';
 import type { Event, EventId, Position, SeenEvent } from './event.ts';
 import { type Condition, type EventFilterInput, namedEvents, parseFilter } from './filter/filter.ts';
 import { compileMatch } from './filter/filter-match.ts';
-import { filterSql, type Parameters } from './filter/filter-sql.ts';
-import { CHUNK_SIZE, chunkOf, countBits, ordinalsOf, positionOf } from './index/bits.ts';
+import { filterSql } from './filter/filter-sql.ts';
+import { chunkOf, countBits, ordinalsOf, positionOf } from './index/bits.ts';
 import { type NamedEvent, type Plan, planSearch } from './index/plan.ts';
 import { type ChunkHits, type Direction, openSearch, type RangeLimits, type Search } from './index/search.ts';
 import type { Journal } from './journal.ts';
 import type { RegistryStore } from './registry-store.ts';
-import {
-  EVENT_COLUMNS,
-  EVENT_TYPES,
-  EVENTS_AND_ACL,
-  type EventRow,
-  levelSql,
-  toEvent,
-  toSeenEvent,
-} from './row.ts';
+import { EVENT_COLUMNS, EVENT_TYPES, type EventRow, levelSql, toEvent, toSeenEvent } from './row.ts';
+import { at, between, type IdRange, ParameterList, type Source } from './source.ts';
 
 export interface PageRequest {
   readonly journal: Journal;
@@ -100,6 +93,8 @@ export function createReader({ database, registry, timeoutMs, rangeLimits }: Rea
   async function keepUpWith(row: Versioned | undefined): Promise<void> {
     if (row !== undefined && row.registry_version !== registry.current().version) await registry.refresh();
   }
+
+  const isPrivate = (name: string) => registry.current().isPrivate(name);
 
   /** What one page or count needs to know throughout. */
   interface Task {
@@ -272,12 +267,12 @@ export function createReader({ database, registry, timeoutMs, rangeLimits }: Rea
   const reader: Reader = {
     async filter(input) {
       try {
-        return parseFilter(input, registry.current());
+        return parseFilter(input, registry.current(), isPrivate);
       } catch (error) {
         // Declared a moment ago by way of another node, perhaps.
         const known = registry.current();
         if ((await registry.refresh()) === known) throw error;
-        return parseFilter(input, registry.current());
+        return parseFilter(input, registry.current(), isPrivate);
       }
     },
 
@@ -381,15 +376,6 @@ export function createReader({ database, registry, timeoutMs, rangeLimits }: Rea
   return reader;
 }
 
-/** Collects values and hands out their placeholders. */
-class ParameterList implements Parameters {
-  readonly values: unknown[] = [];
-
-  add(value: unknown): string {
-    return `$${this.values.push(value)}`;
-  }
-}
-
 /** A statement over the events in question that the viewer sees and the filter lets through. */
 function statement(
   {
@@ -409,44 +395,6 @@ function statement(
       select e.*, ${level} as level from ${from} where ${where}
     ) e where e.level > 0 and ${condition}`;
   return { text: around(seen), values: parameters.values };
-}
-
-/** Which events a statement looks at: as `e`, with the ACL of their resource as `r`. */
-type Source = (parameters: Parameters) => { readonly from: string; readonly where: string };
-
-/** First and last, both within. */
-interface IdRange {
-  readonly least: EventId;
-  readonly most: EventId;
-}
-
-/** Positions from one to another, both within. The ids tell PostgreSQL which partitions to leave alone. */
-function between(journal: Journal, first: number, last: number, { least, most }: IdRange): Source {
-  return (parameters) => ({
-    from: EVENTS_AND_ACL,
-    where: `e.journal_id = ${parameters.add(journal.id)}
-      and e.position between ${parameters.add(first)} and ${parameters.add(last)}
-      and e.id between ${parameters.add(least)} and ${parameters.add(most)}`,
-  });
-}
-
-/**
- * Each position is looked up by itself, in the partitions that its chunk spans: asked for all at once,
- * PostgreSQL reads whatever has an id between the first and the last of them.
- */
-function at(journal: Journal, positions: readonly number[]): Source {
-  return (parameters) => {
-    const journalId = parameters.add(journal.id);
-    return {
-      from: `unnest(${parameters.add(positions)}::bigint[]) as sought (position)
-        join journal_chunk c on c.journal_id = ${journalId} and c.chunk = (sought.position - 1) / ${CHUNK_SIZE}
-        cross join lateral (
-          select * from event where journal_id = ${journalId} and position = sought.position
-            and id between c.min_id and c.max_id limit 1
-        ) e left join resource r on r.ref = e.resource`,
-      where: 'true',
-    };
-  };
 }
 
 function positionsOf({ chunk, bits }: ChunkHits, direction: Direction): Position[] {
