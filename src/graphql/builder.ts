@@ -24,9 +24,9 @@ export const builder = new SchemaBuilder<{
   };
 }>({ defaultFieldNullability: false });
 
-builder.queryType({});
-builder.mutationType({});
-builder.subscriptionType({});
+builder.queryType({ description: 'Looking at the journal, its registry and its resources.' });
+builder.mutationType({ description: 'Recording, and saying what may be recorded and who may see it.' });
+builder.subscriptionType({ description: 'Watching the journal, by WebSocket or Server-Sent Events.' });
 
 builder.scalarType('DateTime', {
   description: 'RFC 3339 date and time in UTC with milliseconds, e.g. 2026-11-20T23:18:04.123Z.',
@@ -77,12 +77,18 @@ builder.scalarType('Claim', {
   parseValue: parseClaim,
 });
 
-export const CategoryEnum = builder.enumType('Category', { values: CATEGORIES });
+export const CategoryEnum = builder.enumType('Category', {
+  description: 'What an event is in nature.',
+  values: CATEGORIES,
+});
 export const SeverityEnum = builder.enumType('Severity', {
-  description: 'In rising order.',
+  description: 'In rising order: LOW, MEDIUM, HIGH, CRITICAL.',
   values: SEVERITIES,
 });
-export const AttributeKindEnum = builder.enumType('AttributeKind', { values: ATTRIBUTE_KINDS });
+export const AttributeKindEnum = builder.enumType('AttributeKind', {
+  description: 'What values an attribute takes.',
+  values: ATTRIBUTE_KINDS,
+});
 
 /** How much an operation's cost rises with a field: see policy.ts. */
 export function costOfPage(defaultSize: number) {

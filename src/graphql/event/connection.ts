@@ -134,12 +134,23 @@ function opposite(direction: Direction): Direction {
 }
 
 export const PageInfoType = builder.objectRef<PageInfo>('PageInfo').implement({
+  description: 'Where a page ends, and whether more follows.',
   fields: (t) => ({
-    hasNextPage: t.boolean({ resolve: ({ hasNextPage: has }) => (typeof has === 'function' ? has() : has) }),
+    hasNextPage: t.boolean({
+      description: 'Whether there is more behind `endCursor`.',
+      resolve: ({ hasNextPage: has }) => (typeof has === 'function' ? has() : has),
+    }),
     hasPreviousPage: t.boolean({
+      description: 'Whether there is more before `startCursor`.',
       resolve: ({ hasPreviousPage: has }) => (typeof has === 'function' ? has() : has),
     }),
-    startCursor: t.exposeString('startCursor', { nullable: true }),
-    endCursor: t.exposeString('endCursor', { nullable: true }),
+    startCursor: t.exposeString('startCursor', {
+      nullable: true,
+      description: 'Of the first on the page; null for an empty one.',
+    }),
+    endCursor: t.exposeString('endCursor', {
+      nullable: true,
+      description: 'Of the last on the page; null for an empty one.',
+    }),
   }),
 });

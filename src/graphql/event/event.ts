@@ -50,14 +50,23 @@ EventType.implement({
         'Place in the journal: 1, 2, 3, … without holes, in commit order. Null for a viewer who does not see the whole journal: it would tell how many events are hidden.',
       resolve: ({ event }, _, { principal }) => (isAdmin(principal) && event.kept ? event.position : null),
     }),
-    journal: t.string({ resolve: ({ event }) => event.journal }),
+    journal: t.string({ description: 'The journal that holds it.', resolve: ({ event }) => event.journal }),
     type: t.field({
       type: EventTypeType,
+      description: 'What kind of event it is, as the type is declared now.',
       resolve: async ({ event }, _, { core }) =>
         core.registry.current().types.get(event.type) ?? (await core.registry.refresh()).type(event.type),
     }),
-    category: t.field({ type: CategoryEnum, resolve: ({ event }) => event.category }),
-    severity: t.field({ type: SeverityEnum, resolve: ({ event }) => event.severity }),
+    category: t.field({
+      type: CategoryEnum,
+      description: 'The one given, else the type’s when it was recorded.',
+      resolve: ({ event }) => event.category,
+    }),
+    severity: t.field({
+      type: SeverityEnum,
+      description: 'The one given, else the type’s when it was recorded.',
+      resolve: ({ event }) => event.severity,
+    }),
     message: t.string({
       description: "For a person to read: the one given, else rendered from the type's template.",
       resolve: messageFor,
@@ -75,6 +84,7 @@ EventType.implement({
     resource: t.field({
       type: ResourceType,
       nullable: true,
+      description: 'What it is about. Null where that is nothing, or gone, or not for the viewer to see.',
       resolve: async ({ event }, _, { resources, principal }) => {
         const resource = event.resource === null ? null : await resources.load(event.resource);
         return resource !== null && maySee(principal, resource.acl) ? resource : null;
@@ -102,8 +112,16 @@ EventType.implement({
         'False for an event of a disabled type: it was accepted, and is nowhere but in this answer.',
       resolve: ({ event }) => event.kept,
     }),
-    sessionId: t.id({ nullable: true, resolve: ({ event }) => event.sessionId }),
-    correlationId: t.string({ nullable: true, resolve: ({ event }) => event.correlationId }),
+    sessionId: t.id({
+      nullable: true,
+      description: 'The session of the application in which it happened.',
+      resolve: ({ event }) => event.sessionId,
+    }),
+    correlationId: t.string({
+      nullable: true,
+      description: 'By which applications know what belongs together.',
+      resolve: ({ event }) => event.correlationId,
+    }),
     attributes: t.field({
       type: 'JSONObject',
       nullable: true,
@@ -137,6 +155,7 @@ EventType.implement({
       resolve: ({ event }, _, { events }) => loadAncestor(event.path.at(-1), events),
     }),
     parentHidden: t.boolean({
+      description: 'Whether there is a parent that the viewer may not see.',
       resolve: async ({ event }, _, { events }) =>
         event.path.length > 0 && (await loadAncestor(event.path.at(-1), events)) === null,
     }),
@@ -150,6 +169,7 @@ EventType.implement({
     children: t.field({
       type: EventConnectionType,
       extensions: costOfPage(DEFAULT_PAGE),
+      description: 'What happened as part of it, one level down, oldest first.',
       args: { first: t.arg.int(), after: t.arg.string() },
       resolve: ({ event }, args, context) => {
         const filter: Condition = { on: 'tree', relation: 'parent', id: event.id };
@@ -170,21 +190,37 @@ EventType.implement({
 });
 
 EventConnectionType.implement({
+  description: 'A page of events.',
   fields: (t) => ({
-    edges: t.field({ type: [EventEdgeType], resolve: async ({ page }) => (await page()).edges }),
+    edges: t.field({
+      type: [EventEdgeType],
+      description: 'The events, each with its cursor.',
+      resolve: async ({ page }) => (await page()).edges,
+    }),
     nodes: t.field({
       type: [EventType],
+      description: 'The events.',
       resolve: async ({ page }) => (await page()).edges.map(({ node }) => node),
     }),
-    pageInfo: t.field({ type: PageInfoType, resolve: async ({ page }) => (await page()).pageInfo }),
-    totalCount: t.int({ resolve: ({ count }) => count() }),
+    pageInfo: t.field({
+      type: PageInfoType,
+      description: 'Where the page ends, and whether more follows.',
+      resolve: async ({ page }) => (await page()).pageInfo,
+    }),
+    totalCount: t.int({
+      description: 'How many match that the viewer may see, on all pages.',
+      resolve: ({ count }) => count(),
+    }),
   }),
 });
 
 EventEdgeType.implement({
+  description: 'An event in a page.',
   fields: (t) => ({
-    cursor: t.exposeString('cursor'),
-    node: t.field({ type: EventType, resolve: ({ node }) => node }),
+    cursor: t.exposeString('cursor', {
+      description: 'The event’s own: pass it as `after` to go on behind it.',
+    }),
+    node: t.field({ type: EventType, description: 'The event.', resolve: ({ node }) => node }),
   }),
 });
 

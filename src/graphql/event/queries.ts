@@ -8,12 +8,16 @@ import { connectEvents, DEFAULT_PAGE } from './connection.ts';
 import { EventConnectionType, EventType } from './event.ts';
 import { EventFilter } from './filter.ts';
 
-const EventOrder = builder.enumType('EventOrder', { values: ['NEWEST_FIRST', 'OLDEST_FIRST'] as const });
+const EventOrder = builder.enumType('EventOrder', {
+  description: 'In which direction the journal is read.',
+  values: ['NEWEST_FIRST', 'OLDEST_FIRST'] as const,
+});
 
 builder.queryFields((t) => ({
   event: t.field({
     type: EventType,
     nullable: true,
+    description: 'The one of this id, if the viewer may see it.',
     args: { id: t.arg.id({ required: true }) },
     resolve: (_, { id }, { events }) => {
       const eventId = toEventId(String(id));

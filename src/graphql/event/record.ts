@@ -7,26 +7,33 @@ import { EventType } from './event.ts';
 const RecordEventInputType = builder.inputRef<RecordEventInput>('RecordEventInput');
 
 RecordEventInputType.implement({
+  description: 'An event to record.',
   fields: (t) => ({
     id: t.id({
       description:
         'A UUIDv7 given by the client, not of the future: recording it again returns the event already there. Other content under the same id: ID_CONFLICT.',
     }),
-    journal: t.string({ required: true, defaultValue: 'main' }),
-    type: t.string({ required: true }),
-    resource: t.field({ type: 'ResourceRef' }),
+    journal: t.string({ required: true, defaultValue: 'main', description: 'Created with its first event.' }),
+    type: t.string({ required: true, description: 'Name of a declared event type.' }),
+    resource: t.field({
+      type: 'ResourceRef',
+      description: 'What it is about. One that is not there is created, with the recorder as its owner.',
+    }),
     category: t.field({ type: CategoryEnum, description: "Each of these falls back to the type's." }),
-    severity: t.field({ type: SeverityEnum }),
-    message: t.string(),
+    severity: t.field({ type: SeverityEnum, description: 'Left out: the type’s.' }),
+    message: t.string({ description: 'Left out: rendered from the type’s template.' }),
     occurredAt: t.field({ type: 'DateTime', description: 'Left out: the time in the id.' }),
     actor: t.field({ type: 'Claim', description: 'Left out: the subject of the token.' }),
-    activeClaim: t.field({ type: 'Claim' }),
-    sessionId: t.id(),
-    correlationId: t.string(),
-    parentId: t.id(),
-    attributes: t.field({ type: 'JSONObject' }),
-    payload: t.field({ type: 'JSON' }),
-    privatePayload: t.field({ type: 'JSON' }),
+    activeClaim: t.field({
+      type: 'Claim',
+      description: 'The claim under which the actor acted, where it differs.',
+    }),
+    sessionId: t.id({ description: 'The session of the application in which it happened.' }),
+    correlationId: t.string({ description: 'By which applications know what belongs together.' }),
+    parentId: t.id({ description: 'The event that this one is part of, which the recorder may see.' }),
+    attributes: t.field({ type: 'JSONObject', description: 'Values of the type’s attributes, by name.' }),
+    payload: t.field({ type: 'JSON', description: 'Free JSON, kept and not indexed.' }),
+    privatePayload: t.field({ type: 'JSON', description: 'The same for owners of the resource alone.' }),
     children: t.field({
       type: [RecordEventInputType],
       description:
@@ -36,12 +43,20 @@ RecordEventInputType.implement({
 });
 
 const RecordEventPayload = builder.objectRef<{ event: SeenEvent }>('RecordEventPayload').implement({
-  fields: (t) => ({ event: t.field({ type: EventType, resolve: ({ event }) => event }) }),
+  description: 'What was recorded.',
+  fields: (t) => ({
+    event: t.field({
+      type: EventType,
+      description: 'The event; its children are reached through it.',
+      resolve: ({ event }) => event,
+    }),
+  }),
 });
 
 const RecordEventsPayload = builder
   .objectRef<{ events: readonly SeenEvent[] }>('RecordEventsPayload')
   .implement({
+    description: 'What was recorded.',
     fields: (t) => ({
       events: t.field({
         type: [EventType],

@@ -22,11 +22,16 @@ const DEFAULT_BATCH = 100;
 
 type Outcome<T> = { readonly value: T } | { readonly failure: unknown };
 
-const StreamStart = builder.enumType('StreamStart', { values: ['BEGINNING', 'NOW'] as const });
+const StreamStart = builder.enumType('StreamStart', {
+  description: 'Where a stream without a cursor begins.',
+  values: ['BEGINNING', 'NOW'] as const,
+});
 
 const StreamGapType = builder.objectRef<{ journal: Journal; oldest: Position }>('StreamGap').implement({
+  description: 'Events that a stream cannot show any more.',
   fields: (t) => ({
     reason: t.string({
+      description: 'For a person to read.',
       resolve: ({ journal }) =>
         `The journal ${journal.name} no longer holds all events that followed this cursor.`,
     }),
@@ -38,8 +43,13 @@ const StreamGapType = builder.objectRef<{ journal: Journal; oldest: Position }>(
 });
 
 const EventStreamMessageType = builder.objectRef<Delivery>('EventStreamMessage').implement({
+  description: 'A step of a stream.',
   fields: (t) => ({
-    events: t.field({ type: [EventType], resolve: ({ events }) => events }),
+    events: t.field({
+      type: [EventType],
+      description: 'In journal order; none in a checkpoint.',
+      resolve: ({ events }) => events,
+    }),
     cursor: t.string({
       description: 'Resume from here.',
       resolve: ({ journal, position }, _, { core }) => core.seal.seal(journal, position),

@@ -11,16 +11,29 @@ const EventTypeAttributeType = builder.objectRef<EventTypeAttribute>('EventTypeA
 const AttributeType = builder.objectRef<Attribute>('Attribute');
 
 EventTypeType.implement({
+  description: 'A declared kind of event, with what its events fall back to.',
   fields: (t) => ({
-    name: t.exposeString('name'),
-    description: t.exposeString('description', { nullable: true }),
-    category: t.field({ type: CategoryEnum, resolve: ({ category }) => category }),
-    severity: t.field({ type: SeverityEnum, resolve: ({ severity }) => severity }),
+    name: t.exposeString('name', { description: 'By which events name it.' }),
+    description: t.exposeString('description', { nullable: true, description: 'For a person to read.' }),
+    category: t.field({
+      type: CategoryEnum,
+      description: 'Of its events that give none.',
+      resolve: ({ category }) => category,
+    }),
+    severity: t.field({
+      type: SeverityEnum,
+      description: 'Of its events that give none.',
+      resolve: ({ severity }) => severity,
+    }),
     messageTemplate: t.exposeString('messageTemplate', {
       nullable: true,
       description: 'e.g. `{actor} renamed {resource}: {old} → {new}`',
     }),
-    attributes: t.field({ type: [EventTypeAttributeType], resolve: ({ attributes }) => attributes }),
+    attributes: t.field({
+      type: [EventTypeAttributeType],
+      description: 'Those that its events may have.',
+      resolve: ({ attributes }) => attributes,
+    }),
     enabled: t.exposeBoolean('enabled', {
       description: 'Events of a disabled type are accepted and not kept.',
     }),
@@ -28,65 +41,115 @@ EventTypeType.implement({
 });
 
 EventTypeAttributeType.implement({
+  description: 'An attribute as an event type has it.',
   fields: (t) => ({
-    attribute: t.field({ type: AttributeType, resolve: ({ attribute }) => attribute }),
-    required: t.exposeBoolean('required'),
+    attribute: t.field({
+      type: AttributeType,
+      description: 'As it is declared for all event types.',
+      resolve: ({ attribute }) => attribute,
+    }),
+    required: t.exposeBoolean('required', { description: 'Whether an event without it is refused.' }),
   }),
 });
 
 AttributeType.implement({
+  description: 'A declared name and kind of a value. Global: every event type that has it means the same.',
   fields: (t) => ({
-    name: t.exposeString('name'),
-    kind: t.field({ type: AttributeKindEnum, resolve: ({ kind }) => kind }),
-    description: t.exposeString('description', { nullable: true }),
-    indexed: t.exposeBoolean('indexed'),
-    private: t.exposeBoolean('private'),
+    name: t.exposeString('name', { description: 'By which events give it and filters ask for it.' }),
+    kind: t.field({
+      type: AttributeKindEnum,
+      description: 'What values it takes; never changed.',
+      resolve: ({ kind }) => kind,
+    }),
+    description: t.exposeString('description', { nullable: true, description: 'For a person to read.' }),
+    indexed: t.exposeBoolean('indexed', {
+      description: 'Whether the index knows its values, which makes filters by it fast.',
+    }),
+    private: t.exposeBoolean('private', {
+      description: 'Whether only owners of an event’s resource see it.',
+    }),
   }),
 });
 
 builder.queryFields((t) => ({
   eventTypes: t.field({
     type: [EventTypeType],
+    description: 'All that are declared.',
     resolve: async (_, __, { core }) => [...(await core.registry.refresh()).types.values()],
   }),
   eventType: t.field({
     type: EventTypeType,
     nullable: true,
+    description: 'The one of this name.',
     args: { name: t.arg.string({ required: true }) },
     resolve: async (_, { name }, { core }) => (await core.registry.refresh()).types.get(name) ?? null,
   }),
   attributes: t.field({
     type: [AttributeType],
+    description: 'All that are declared.',
     resolve: async (_, __, { core }) => [...(await core.registry.refresh()).attributes.values()],
   }),
 }));
 
 const DefineAttributeInput = builder.inputType('DefineAttributeInput', {
+  description: 'An attribute as a whole: what is left out takes its default.',
   fields: (t) => ({
-    name: t.string({ required: true }),
-    kind: t.field({ type: AttributeKindEnum, required: true }),
-    description: t.string(),
-    indexed: t.boolean({ required: true, defaultValue: true }),
-    private: t.boolean({ required: true, defaultValue: false }),
+    name: t.string({ required: true, description: 'By which events give it and filters ask for it.' }),
+    kind: t.field({
+      type: AttributeKindEnum,
+      required: true,
+      description: 'What values it takes; cannot be changed later.',
+    }),
+    description: t.string({ description: 'For a person to read.' }),
+    indexed: t.boolean({
+      required: true,
+      defaultValue: true,
+      description: 'Whether the index knows its values. Values that no two events share are better left out.',
+    }),
+    private: t.boolean({
+      required: true,
+      defaultValue: false,
+      description: 'Whether only owners of an event’s resource see it.',
+    }),
   }),
 });
 
 const EventTypeAttributeInput = builder.inputType('EventTypeAttributeInput', {
+  description: 'An attribute as an event type has it.',
   fields: (t) => ({
-    name: t.string({ required: true }),
-    required: t.boolean({ required: true, defaultValue: false }),
+    name: t.string({ required: true, description: 'Of a declared attribute.' }),
+    required: t.boolean({
+      required: true,
+      defaultValue: false,
+      description: 'Whether an event without it is refused.',
+    }),
   }),
 });
 
 const DefineEventTypeInput = builder.inputType('DefineEventTypeInput', {
+  description: 'An event type as a whole: what is left out takes its default.',
   fields: (t) => ({
-    name: t.string({ required: true }),
-    description: t.string(),
-    category: t.field({ type: CategoryEnum, required: true }),
-    severity: t.field({ type: SeverityEnum, required: true, defaultValue: 'MEDIUM' }),
-    messageTemplate: t.string(),
-    attributes: t.field({ type: [EventTypeAttributeInput], required: true, defaultValue: [] }),
-    enabled: t.boolean({ required: true, defaultValue: true }),
+    name: t.string({ required: true, description: 'By which events name it.' }),
+    description: t.string({ description: 'For a person to read.' }),
+    category: t.field({ type: CategoryEnum, required: true, description: 'Of its events that give none.' }),
+    severity: t.field({
+      type: SeverityEnum,
+      required: true,
+      defaultValue: 'MEDIUM',
+      description: 'Of its events that give none.',
+    }),
+    messageTemplate: t.string({ description: 'e.g. `{actor} renamed {resource}: {old} → {new}`' }),
+    attributes: t.field({
+      type: [EventTypeAttributeInput],
+      required: true,
+      defaultValue: [],
+      description: 'Those that its events may have.',
+    }),
+    enabled: t.boolean({
+      required: true,
+      defaultValue: true,
+      description: 'Events of a disabled type are accepted and not kept.',
+    }),
   }),
 });
 

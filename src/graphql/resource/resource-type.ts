@@ -1,6 +1,5 @@
 /** The resource and its ACL. Its `events` are added by event/queries.ts. */
-import type { Acl } from '../../access/acl.ts';
-import { RIGHTS } from '../../access/acl.ts';
+import { type Acl, RIGHTS, type Right } from '../../access/acl.ts';
 import type { Resource } from '../../access/resource.ts';
 import { resourceId, resourceType } from '../../access/resource-ref.ts';
 import { maySeeAcl } from '../../access/resources.ts';
@@ -9,12 +8,32 @@ import { builder } from '../builder.ts';
 export const ResourceType = builder.objectRef<Resource>('Resource');
 const AclType = builder.objectRef<Acl>('Acl');
 
+/** What each right is for, as the schema tells it. */
+export const RIGHT_MEANING: Readonly<Record<Right, string>> = {
+  owners: 'Hold all rights, and alone see private parts of its events.',
+  viewMeta: 'See the resource and the envelope of its events.',
+  viewData: 'See attributes and payload of its events as well.',
+  viewAcl: 'See this ACL, and the events that tell how it was changed.',
+  editMeta: 'Rename the resource.',
+  editData: 'Record events about it.',
+  editAcl: 'Change this ACL.',
+  manage: 'Reserved for applications: Eventree asks for it nowhere.',
+  delete: 'Reserved for applications: Eventree asks for it nowhere.',
+};
+
 ResourceType.implement({
+  description: 'A thing that events are about.',
   fields: (t) => ({
-    ref: t.field({ type: 'ResourceRef', resolve: ({ ref }) => ref }),
-    type: t.string({ resolve: ({ ref }) => resourceType(ref) }),
-    id: t.id({ resolve: ({ ref }) => resourceId(ref) }),
-    name: t.exposeString('name', { nullable: true }),
+    ref: t.field({ type: 'ResourceRef', description: 'type/id.', resolve: ({ ref }) => ref }),
+    type: t.string({
+      description: 'What stands before the first slash of its reference.',
+      resolve: ({ ref }) => resourceType(ref),
+    }),
+    id: t.id({
+      description: 'What stands behind the first slash of its reference.',
+      resolve: ({ ref }) => resourceId(ref),
+    }),
+    name: t.exposeString('name', { nullable: true, description: 'For a person to read.' }),
     acl: t.field({
       type: AclType,
       nullable: true,
@@ -31,6 +50,9 @@ viewMeta shows an event's envelope, viewData its attributes and payload, owners 
 editData allows recording events about the resource.`,
   fields: (t) =>
     Object.fromEntries(
-      RIGHTS.map((right) => [right, t.field({ type: ['Claim'], resolve: (acl) => [...acl[right]] })]),
+      RIGHTS.map((right) => [
+        right,
+        t.field({ type: ['Claim'], description: RIGHT_MEANING[right], resolve: (acl) => [...acl[right]] }),
+      ]),
     ),
 });

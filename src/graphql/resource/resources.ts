@@ -10,7 +10,7 @@ import { checkText } from '../../base/json.ts';
 import { builder, costOfPage } from '../builder.ts';
 import type { Core } from '../context.ts';
 import { DEFAULT_PAGE, PageInfoType, pageSize } from '../event/connection.ts';
-import { ResourceType } from './resource-type.ts';
+import { ResourceType, RIGHT_MEANING } from './resource-type.ts';
 
 const MAX_ACL_CLAIMS = 1_000;
 
@@ -24,11 +24,21 @@ const ResourceConnectionType = builder.objectRef<ResourceConnection>('ResourceCo
 const ResourceEdgeType = builder.objectRef<Resource>('ResourceEdge');
 
 ResourceConnectionType.implement({
+  description: 'A page of resources.',
   fields: (t) => ({
-    edges: t.field({ type: [ResourceEdgeType], resolve: ({ resources }) => [...resources] }),
-    nodes: t.field({ type: [ResourceType], resolve: ({ resources }) => [...resources] }),
+    edges: t.field({
+      type: [ResourceEdgeType],
+      description: 'The resources, each with its cursor.',
+      resolve: ({ resources }) => [...resources],
+    }),
+    nodes: t.field({
+      type: [ResourceType],
+      description: 'The resources.',
+      resolve: ({ resources }) => [...resources],
+    }),
     pageInfo: t.field({
       type: PageInfoType,
+      description: 'Where the page ends, and whether more follows.',
       resolve: ({ resources, more, continued }) => ({
         hasNextPage: more,
         hasPreviousPage: continued,
@@ -40,9 +50,13 @@ ResourceConnectionType.implement({
 });
 
 ResourceEdgeType.implement({
+  description: 'A resource in a page.',
   fields: (t) => ({
-    cursor: t.string({ resolve: (resource) => cursorOf(resource) as string }),
-    node: t.field({ type: ResourceType, resolve: (resource) => resource }),
+    cursor: t.string({
+      description: 'Pass it as `after` to go on behind this one.',
+      resolve: (resource) => cursorOf(resource) as string,
+    }),
+    node: t.field({ type: ResourceType, description: 'The resource.', resolve: (resource) => resource }),
   }),
 });
 
@@ -50,6 +64,7 @@ builder.queryFields((t) => ({
   resource: t.field({
     type: ResourceType,
     nullable: true,
+    description: 'The one of this reference, if the viewer may see it.',
     args: { ref: t.arg({ type: 'ResourceRef', required: true }) },
     resolve: async (_, { ref }, { resources, principal }) => {
       const resource = await resources.load(ref);
@@ -81,12 +96,16 @@ const AclInput = builder.inputRef<AclLists>('AclInput');
 AclInput.implement({
   description:
     'The ACL as a whole: a list left out is empty. Only `owners`, left out, stay as they are, so that nobody locks themselves out by leaving something unsaid.',
-  fields: (t) => Object.fromEntries(RIGHTS.map((right) => [right, t.field({ type: ['Claim'] })])),
+  fields: (t) =>
+    Object.fromEntries(
+      RIGHTS.map((right) => [right, t.field({ type: ['Claim'], description: RIGHT_MEANING[right] })]),
+    ),
 });
 
 const PutResourceInput = builder.inputType('PutResourceInput', {
+  description: 'A resource to create, or what to change of it.',
   fields: (t) => ({
-    ref: t.field({ type: 'ResourceRef', required: true }),
+    ref: t.field({ type: 'ResourceRef', required: true, description: 'Which one.' }),
     name: t.string({ description: 'Null takes the name away; left out, it stays.' }),
     acl: t.field({
       type: AclInput,
@@ -138,10 +157,8 @@ async function putResource(
     // Somebody created it a moment ago: then this is a change of theirs.
     return created ?? putResource({ ref, name, acl }, core, principal);
   }
-  const changed =
-    acl == null ? existing : await core.changeAcl(ref, toAcl(acl, existing.acl.owners), principal);
-  if (name === undefined && acl != null) return changed;
-  return core.resources.rename(changed, name === undefined ? changed.name : name, principal);
+  if (acl != null) return core.changeAcl(ref, toAcl(acl, existing.acl.owners), principal, name);
+  return core.resources.rename(existing, name === undefined ? existing.name : name, principal);
 }
 
 function toAcl(lists: AclLists, owners: readonly Claim[]): Acl {
