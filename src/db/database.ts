@@ -42,7 +42,7 @@ export function openDatabase({ url, poolSize, statementTimeoutMs, onIdleError }:
     application_name: 'eventree',
   });
   pool.on('error', onIdleError);
-  const prisma = new PrismaClient({ adapter: new PrismaPg(pool) });
+  const prisma = new PrismaClient({ adapter: new PrismaPg(pool), errorFormat: 'minimal' });
   let closing: Promise<void> | undefined;
   return {
     pool,

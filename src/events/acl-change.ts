@@ -40,23 +40,29 @@ export interface AclChangeOptions {
   readonly announce: (announcement: Announcement) => void;
 }
 
-export type ChangeAcl = (ref: ResourceRef, acl: Acl, principal: Principal) => Promise<Resource>;
+/** @param name the resource's new name, which takes editMeta; left out, it keeps the one it has. */
+export type ChangeAcl = (
+  ref: ResourceRef,
+  acl: Acl,
+  principal: Principal,
+  name?: string | null,
+) => Promise<Resource>;
 
 const RETRIES = 8;
 
 /**
  * @returns changes the ACL as a whole; answers the resource as it is then.
- * @throws (from it) NOT_FOUND for a resource that the principal may not see, FORBIDDEN without editAcl.
+ * @throws (from it) NOT_FOUND for a resource that the principal may not see, FORBIDDEN without the right.
  */
 export function createAclChange({ database, registry, limits, announce }: AclChangeOptions): ChangeAcl {
   const { pool } = database;
 
-  return async (ref, acl, principal) => {
+  return async (ref, acl, principal, name) => {
     for (let attempt = 0; ; attempt++) {
       try {
         const { resource, announcements } = await retryWithPartition(
           pool,
-          () => inTransaction(pool, (client) => change(client, ref, acl, principal)),
+          () => inTransaction(pool, (client) => change(client, ref, acl, principal, name)),
           () => [Date.now()],
         );
         announcements.forEach(announce);
@@ -70,14 +76,23 @@ export function createAclChange({ database, registry, limits, announce }: AclCha
     }
   };
 
-  async function change(client: pg.PoolClient, ref: ResourceRef, acl: Acl, principal: Principal) {
+  async function change(
+    client: pg.PoolClient,
+    ref: ResourceRef,
+    acl: Acl,
+    principal: Principal,
+    name: string | null | undefined,
+  ) {
     // Moving the bits of a resource with millions of events takes longer than a request may otherwise.
     await client.query('set local statement_timeout = 0');
-    const resource = await lockResource(client, ref);
-    if (resource === null) throw new EventreeError('NOT_FOUND', `There is no resource ${ref}.`);
-    if (!isAdmin(principal) && !holds(principal.claims, resource.acl, 'editAcl')) {
-      throw mayNot(principal, ref, resource.acl, 'editAcl');
+    const found = await lockResource(client, ref);
+    if (found === null) throw new EventreeError('NOT_FOUND', `There is no resource ${ref}.`);
+    for (const right of name === undefined ? (['editAcl'] as const) : (['editAcl', 'editMeta'] as const)) {
+      if (isAdmin(principal) || holds(principal.claims, found.acl, right)) continue;
+      throw mayNot(principal, ref, found.acl, right);
     }
+    const resource: Resource = { ...found, name: name === undefined ? found.name : name };
+    if (name !== undefined) await client.query('update resource set name = $2 where ref = $1', [ref, name]);
     if (aclEquals(resource.acl, acl)) return { resource, announcements: [] };
 
     const journals = await journalsOf(client, ref);
@@ -118,7 +133,8 @@ export function createAclChange({ database, registry, limits, announce }: AclCha
       entries: [entry],
     });
     const event = place(entry.draft, entry.path, firstPosition, recordedAt);
-    return { journal, firstPosition, events: [{ event, acl: after.acl }] };
+    const events = [{ event, acl: after.acl }];
+    return { journal, firstPosition, events, registryVersion: current.version };
   }
 }
 

@@ -52,7 +52,7 @@ export function admit(
     const { event, parentId } = draft;
     const there = events.get(event.id) ?? known.events.get(event.id);
     if (there !== undefined) {
-      if (saysTheSame(draft, there.event, there.path)) return;
+      if (mayKnow(there) && saysTheSame(draft, there.event, there.path)) return;
       throw new EventreeError(
         'ID_CONFLICT',
         `There is another event with the id ${event.id}: give each event an id of its own.`,
@@ -64,6 +64,10 @@ export function admit(
     entries.push({ draft, path });
     events.set(event.id, { event, path, acl: resource?.acl ?? null });
   };
+
+  // Who says the same gets the event as an answer: who neither recorded nor sees it could guess at it.
+  const mayKnow = ({ event, acl }: KnownEvent): boolean =>
+    event.recordedBy === principal.subject || levelOfEvent(event, acl, principal.claims) > 0;
 
   const pathBelow = (parentId: EventId, event: Event): EventId[] => {
     const own = events.get(parentId);

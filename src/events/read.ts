@@ -107,15 +107,22 @@ export function createReader({ database, registry, timeoutMs, rangeLimits }: Rea
 
   async function begin(journal: Journal, filter: Condition, principal: Principal): Promise<Task> {
     const deadline = Date.now() + timeoutMs;
-    return { journal, filter, principal, named: await findNamed(filter, principal), deadline };
+    return { journal, filter, principal, named: await findNamed(journal, filter, principal), deadline };
   }
 
-  async function findNamed(filter: Condition, principal: Principal): Promise<Map<EventId, NamedEvent>> {
+  async function findNamed(
+    journal: Journal,
+    filter: Condition,
+    principal: Principal,
+  ): Promise<Map<EventId, NamedEvent>> {
     const ids = namedEvents(filter);
     if (ids.length === 0) return new Map();
     const seen = await reader.byIds(ids, principal);
     return new Map(
-      [...seen].map(([id, { event }]) => [id, { position: event.position, isRoot: event.path.length === 0 }]),
+      [...seen].map(([id, { event }]) => {
+        const position = event.journal === journal.name ? event.position : null;
+        return [id, { position, isRoot: event.path.length === 0 }];
+      }),
     );
   }
 

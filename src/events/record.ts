@@ -18,7 +18,7 @@ import { nextDelay, pause } from '../base/retry.ts';
 import type { Database } from '../db/database.ts';
 import { isAway, isLostRace } from '../db/trouble.ts';
 import { admit, judgedResources, type Known } from './admit.ts';
-import { type Appended, append, type Entry, StaleJudgement } from './append.ts';
+import { type Appended, append, type Batch, type Entry, StaleJudgement } from './append.ts';
 import { ACL_CHANGE } from './builtin.ts';
 import {
   type Draft,
@@ -45,6 +45,8 @@ export interface Announcement {
   readonly journal: Journal;
   readonly firstPosition: Position;
   readonly events: readonly UnjudgedEvent[];
+  /** Of the registry it was recorded by: a node that shows it must know what is private in that. */
+  readonly registryVersion: number;
 }
 
 export interface RecordingOptions {
@@ -187,7 +189,7 @@ export function createRecording(options: RecordingOptions): Recording {
     const unplaced = requests.some(({ drafts }) => drafts.some(({ event }) => !event.kept));
     if (unplaced) placeUnkept(requests, appended?.firstPosition ?? (await lookUp.head(journal)), now());
     for (const request of requests) request.resolve(answer(request, known));
-    if (appended !== null) announce(toAnnouncement(journal, appended, entries, known));
+    if (appended !== null) announce(toAnnouncement(batch, appended, known));
   }
 
   return {
@@ -223,7 +225,7 @@ function refuseReserved(drafts: Draft[]): Draft[] {
   if (reserved === undefined) return drafts;
   return explained(reserved.place, () => {
     throw new EventreeError(
-      'BAD_USER_INPUT',
+      'FORBIDDEN',
       `Events of type ${ACL_CHANGE} are recorded by the server itself, where rights change: use setResourceAcl.`,
     );
   });
@@ -290,16 +292,15 @@ function answer({ drafts, principal }: Request, known: Known): SeenEvent[] {
 }
 
 function toAnnouncement(
-  journal: Journal,
+  { journal, registryVersion, entries }: Batch,
   { firstPosition }: Appended,
-  entries: readonly Entry[],
   known: Known,
 ): Announcement {
   const events = entries.map(({ draft: { event } }) => ({
     event,
     acl: known.events.get(event.id)?.acl ?? null,
   }));
-  return { journal, firstPosition, events };
+  return { journal, firstPosition, events, registryVersion };
 }
 
 function unavailable(cause: unknown): EventreeError {

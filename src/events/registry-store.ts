@@ -11,7 +11,7 @@ import type { PrismaClient } from '../generated/prisma/client.ts';
 import type { TransactionClient } from '../generated/prisma/internal/prismaNamespace.ts';
 import type { AttributeModel, EventTypeAttributeModel, EventTypeModel } from '../generated/prisma/models.ts';
 import type { Attribute, AttributeKind } from './attribute.ts';
-import { BUILT_IN } from './builtin.ts';
+import { ACL_CHANGE, BUILT_IN } from './builtin.ts';
 import type { Declarations } from './declaration.ts';
 import type { Category, Severity } from './event.ts';
 import { checkTemplate } from './message.ts';
@@ -168,6 +168,9 @@ async function putEventType(
 ): Promise<void> {
   const { name, description, category, severity, messageTemplate, enabled } = definition;
   checkTypeName(name);
+  if (name === ACL_CHANGE && origin !== 'BUILT_IN') {
+    throw new EventreeError('FORBIDDEN', `The event type ${name} is the server’s own: it stays as it is.`);
+  }
   const names = definition.attributes.map((attribute) => attribute.name);
   const twice = names.find((attribute, i) => names.indexOf(attribute) !== i);
   if (twice !== undefined) {

@@ -145,7 +145,10 @@ async function readOn(
   return { events, position, hidden };
 }
 
-/** Resources that the principal lost sight of between two positions and did not gain back. */
+/**
+ * Resources that the principal lost sight of between two positions and has not gained back, by now: the
+ * page was judged by present rights, and what it shows must not be dropped again.
+ */
 async function hiddenWithin(
   reader: Reader,
   journal: Journal,
@@ -167,7 +170,16 @@ async function hiddenWithin(
     }
     at = events.length === limit ? (events.at(-1) as SeenEvent).event.position : upTo;
   }
+  for (const resource of hidden) {
+    if (await seesAnyOf(resource, reader, journal, principal)) hidden.delete(resource);
+  }
   return [...hidden];
+}
+
+async function seesAnyOf(resource: ResourceRef, reader: Reader, journal: Journal, principal: Principal) {
+  const filter: Condition = { on: 'text', field: 'resource', test: { is: 'in', values: [resource] } };
+  const anywhere = { direction: 'falling', above: 0, below: Number.POSITIVE_INFINITY, limit: 1 } as const;
+  return (await reader.page({ journal, filter, ...anywhere }, principal)).events.length > 0;
 }
 
 function checkToken({ expiresAt }: Principal): void {

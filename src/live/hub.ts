@@ -74,6 +74,8 @@ export function createHub({ name, broker, reader, findHead, onError }: HubOption
   /** In order of their first positions. */
   let waiting: News[] = [];
   let working = false;
+  /** Known here to be in force, or an older one. */
+  let registryVersion = 0;
 
   const unsubscribe = broker.subscribe(name, (news) => {
     if (news === null) void look();
@@ -118,6 +120,11 @@ export function createHub({ name, broker, reader, findHead, onError }: HubOption
         journal ??= news.journal;
         if (headOf(news) <= position) continue;
         if (firstOf(news) > position + 1) await pass(journal, firstOf(news) - 1);
+        if ('events' in news && news.registryVersion > registryVersion) {
+          // Reading the state brings the registry up to date: what another node declared private is known.
+          await reader.state(journal);
+          registryVersion = news.registryVersion;
+        }
         if ('events' in news) route(news.events.slice(position + 1 - news.firstPosition), headOf(news));
       }
     } catch (error) {

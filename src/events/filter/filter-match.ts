@@ -62,10 +62,9 @@ export function compileMatch(condition: Condition): Match {
       return ({ path }) => path.length <= condition.most;
     case 'attribute': {
       const { attribute, test } = condition;
-      const needed = attribute.private ? PRIVATE : DATA;
       const matches = compileValue(test);
       return ({ attributes }, level) =>
-        level < needed ? null : matches(ownValue(attributes, attribute.name));
+        level < (attribute.private ? PRIVATE : DATA) ? null : matches(ownValue(attributes, attribute.name));
     }
   }
 }

@@ -114,9 +114,14 @@ export const EVERYTHING: Condition = Object.freeze({ on: 'and', of: [] });
 export const NO_EVENT: Condition = Object.freeze({ on: 'or', of: [] });
 
 /**
+ * @param isPrivate whether an attribute is private at the time it is asked: a stream outlives declarations.
  * @throws UNKNOWN_ATTRIBUTE, ATTRIBUTE_KIND_MISMATCH, BAD_USER_INPUT, LIMIT_EXCEEDED
  */
-export function parseFilter(input: Maybe<EventFilterInput>, registry: Registry): Condition {
+export function parseFilter(
+  input: Maybe<EventFilterInput>,
+  registry: Registry,
+  isPrivate = (name: string): boolean => registry.isPrivate(name),
+): Condition {
   let conditions = 0;
 
   const parse = (filter: EventFilterInput, depth: number): Condition => {
@@ -176,7 +181,16 @@ export function parseFilter(input: Maybe<EventFilterInput>, registry: Registry):
       const span = filter[field];
       if (span != null) add(timeCondition(field, span));
     }
-    for (const attribute of filter.attributes ?? []) attributeConditions(attribute, registry).forEach(add);
+    for (const given of filter.attributes ?? []) {
+      const declared = registry.attribute(given.name);
+      const attribute: Attribute = {
+        ...declared,
+        get private() {
+          return isPrivate(declared.name);
+        },
+      };
+      attributeConditions(given, attribute).forEach(add);
+    }
     if (search != null) {
       const all = wordsOf(checkText(search, 'search'));
       if (all.length > MAX_SEARCH_WORDS) throw tooLarge(`longer than ${MAX_SEARCH_WORDS} words to search`);
@@ -233,8 +247,7 @@ function timeCondition(field: 'occurredAt' | 'recordedAt', { gte, gt, lt, lte }:
   return { on: 'time', field, from, before };
 }
 
-function attributeConditions(filter: AttributeFilterInput, registry: Registry): Condition[] {
-  const attribute = registry.attribute(filter.name);
+function attributeConditions(filter: AttributeFilterInput, attribute: Attribute): Condition[] {
   const { name, kind } = attribute;
   const tests: ValueTest[] = [];
   const value = (given: unknown) => parseAttributeValue(attribute, given);

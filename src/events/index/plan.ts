@@ -61,7 +61,8 @@ export interface Plan {
 
 /** What is known of an event that the filter names and the viewer sees. */
 export interface NamedEvent {
-  readonly position: number;
+  /** Null where it stands in another journal, as all of its tree does. */
+  readonly position: number | null;
   readonly isRoot: boolean;
 }
 
@@ -199,6 +200,7 @@ function planTree(
   event: NamedEvent | undefined,
 ): Planned {
   if (event === undefined) return { met: NONE, unmet: NONE, exact: true };
+  if (event.position === null) return exactly(NONE);
   if (relation === 'parent') return exactly(term(parentTerm(id)));
   if (relation === 'root' && !event.isRoot) return exactly(NONE);
   return exactly(
