@@ -2,7 +2,8 @@
  * Events as CloudEvents 1.0 in its JSON format (cloudevents.io), both ways.
  *
  *     CloudEvent                       ours, there and back      another's, on its way in
- *     id                               id                        id, derived from time, source and id
+ *     id                               id                        id, derived from time, source and id;
+ *                                                                without a time, from these two
  *     source                           /eventree/<journal>       privatePayload.cloudEvent.source
  *     type                             type                      type
  *     subject                          resource                  resource if it is written type/id;
@@ -15,7 +16,8 @@
  *     correlationid, parentid
  *
  * What has no place of its own in an event is kept under `privatePayload.cloudEvent`, the original id too:
- * nothing of another system's event is lost.
+ * nothing of another system's event is lost. An attribute that is null is one that is left out, and text that
+ * no attribute may hold, with control characters, goes into `data` under our own name for it.
  */
 import { parseResourceRef } from '../access/resource-ref.ts';
 import { EventreeError } from '../base/errors.ts';
@@ -25,7 +27,7 @@ import type { PlainEvent } from '../client/event.ts';
 /** An event as a line says it: not checked yet, and perhaps without an id. */
 export interface SaidEvent {
   readonly event: JsonObject;
-  /** What the id follows from where there is none: the same in every import. */
+  /** What the id follows from, with the time, where there is none: the same in every import. */
   readonly name: string | null;
 }
 
@@ -44,18 +46,30 @@ const EXTENSIONS = {
 } as const;
 
 const OWN_DATA = ['message', 'attributes', 'payload', 'privatePayload'] as const;
+const FROM_DATA: readonly string[] = [...OWN_DATA, ...Object.values(EXTENSIONS)];
+
+/** CloudEvents 1.0, 3.1 "Type system", String. */
+const NOT_IN_ATTRIBUTES = /[\p{Cc}\p{Noncharacter_Code_Point}]/u;
 
 export function toCloudEvent(event: PlainEvent): Readonly<Record<string, unknown>> {
   const { id, journal, type, resource: subject, occurredAt: time } = event;
-  const extensions = Object.entries(EXTENSIONS).map(([name, field]) => [name, event[field]]);
-  const data = Object.fromEntries(OWN_DATA.map((name) => [name, event[name]]));
   const context = { specversion: '1.0', id, source: SOURCE + journal, type, subject, time };
+  const extensions: Record<string, string | undefined> = {};
+  const data: Record<string, unknown> = Object.fromEntries(OWN_DATA.map((name) => [name, event[name]]));
+  for (const [name, field] of Object.entries(EXTENSIONS)) {
+    const text = event[field];
+    if (text !== undefined && NOT_IN_ATTRIBUTES.test(text)) data[field] = text;
+    else extensions[name] = text;
+  }
   // JSON leaves out what is undefined.
-  return { ...context, datacontenttype: 'application/json', ...Object.fromEntries(extensions), data };
+  return { ...context, datacontenttype: 'application/json', ...extensions, data };
 }
 
 /** @throws BAD_USER_INPUT */
-export function fromCloudEvent(line: JsonObject): SaidEvent {
+export function fromCloudEvent(said: JsonObject): SaidEvent {
+  const line = Object.fromEntries(
+    Object.entries(said).filter(([name, value]) => value !== null || name === 'data'),
+  );
   const { specversion, source, id, type } = line;
   if (specversion !== '1.0') throw bad('It is no CloudEvent of version 1.0: its `specversion` is another.');
   for (const [name, value] of Object.entries({ id, source, type })) {
@@ -81,7 +95,7 @@ function fromOwn(line: JsonObject): SaidEvent {
     throw bad('The `data` of a CloudEvent of Eventree is an object.');
   }
   for (const [name, value] of Object.entries(data)) {
-    if (!OWN_DATA.some((known) => known === name)) {
+    if (!FROM_DATA.includes(name)) {
       throw bad(`The \`data\` of a CloudEvent of Eventree has no ${JSON.stringify(name)}.`);
     }
     event[name] = value;

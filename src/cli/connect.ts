@@ -10,7 +10,7 @@ import { readFile } from 'node:fs/promises';
 import type { Command } from 'commander';
 import { StartError } from '../base/errors.ts';
 import { type Client, createClient } from '../client/client.ts';
-import { type Config, isDevelopment, isLoopback, loadConfig } from '../config.ts';
+import { type Config, isDevelopment, isLoopback, loadConfig, serverUrl } from '../config.ts';
 import { secretFile } from '../server/development.ts';
 
 export interface ConnectionOptions {
@@ -22,14 +22,14 @@ const LIFETIME_SECONDS = 60 * 60;
 
 export function addConnectionOptions(command: Command): Command {
   return command
-    .option('--url <url>', 'server to speak to (default: EVENTREE_URL, else http://127.0.0.1:4000/graphql)')
+    .option('--url <url>', 'server to speak to (default: EVENTREE_URL, else the one of this machine)')
     .option('--token <token>', 'who you are (default: EVENTREE_TOKEN, else the development secret)');
 }
 
 /** @throws StartError */
 export async function connect(given: ConnectionOptions): Promise<Client> {
   const config = loadConfig();
-  const url = parseUrl(given.url ?? config.url);
+  const url = parseUrl(given.url ?? serverUrl(config));
   const token = given.token ?? config.token;
   if (token !== undefined) return createClient({ url: url.href, token: parseToken(token) });
   const secret = await developmentSecret(config, url);

@@ -20,7 +20,7 @@ import { endWithReader, print } from './terminal.ts';
 interface ExportOptions extends ConnectionOptions, FilterOptions {
   readonly journal: string;
   readonly format: 'ndjson' | 'cloudevents';
-  readonly output?: string;
+  readonly output: string;
 }
 
 const EXAMPLES = `
@@ -56,7 +56,7 @@ export function declare(command: Command, exitWith: (code: number) => void): voi
     .addOption(
       new Option('--format <format>', 'what a line is').choices(['ndjson', 'cloudevents']).default('ndjson'),
     )
-    .option('-o, --output <file>', 'write to this file instead of standard output');
+    .option('-o, --output <file>', 'the file to write, - for standard output', '-');
   addConnectionOptions(command)
     .addHelpText('after', EXAMPLES)
     .action(async (options: ExportOptions) => {
@@ -69,27 +69,31 @@ export function declare(command: Command, exitWith: (code: number) => void): voi
 async function exportEvents(options: ExportOptions): Promise<void> {
   const { journal, format, output } = options;
   const client = await connect(options);
-  const patiently = createPatience();
-  const filter = await patiently(() => filterOf(options, client));
+  const filter = await filterOf(options, client);
   const total = process.stderr.isTTY ? await count(client, { journal, filter }) : null;
+  const progress = startProgress('events', total);
+  const patiently = createPatience(progress.say);
   const toLine = (event: PlainEvent) =>
     `${JSON.stringify(format === 'cloudevents' ? toCloudEvent(event) : event)}\n`;
-  const sink = openSink(output);
-  const progress = startProgress('events', total);
+  const variables = { journal, filter, first: FIRST_PAGE, after: null as string | null };
+  const readPage = async () => (await patiently(() => client.request<Page>(PAGE, variables))).events;
   let done = 0;
   let orphans = 0;
   try {
-    const variables = { journal, filter, first: FIRST_PAGE, after: null as string | null };
-    for (let isMore = true; isMore; ) {
-      const { events } = await patiently(() => client.request<Page>(PAGE, variables));
-      const text = events.nodes.map((node) => toLine(plainEvent(node))).join('');
+    let page = await readPage();
+    // Not before: an export that fails at once leaves the file of the last one as it is.
+    const sink = openSink(output);
+    for (;;) {
+      const { nodes, pageInfo } = page;
+      const text = nodes.map((node) => toLine(plainEvent(node))).join('');
       await sink.write(text);
-      done += events.nodes.length;
-      orphans += events.nodes.filter(({ parentHidden }) => parentHidden).length;
+      done += nodes.length;
+      orphans += nodes.filter(({ parentHidden }) => parentHidden).length;
       progress.update(done);
-      variables.after = events.pageInfo.endCursor;
-      isMore = events.pageInfo.hasNextPage;
-      variables.first = nextPageSize(variables.first, text.length / Math.max(1, events.nodes.length));
+      if (!pageInfo.hasNextPage) break;
+      variables.after = pageInfo.endCursor;
+      variables.first = nextPageSize(variables.first, text.length / Math.max(1, nodes.length));
+      page = await readPage();
     }
     await sink.end();
   } finally {
@@ -125,8 +129,8 @@ interface Sink {
   end(): Promise<void>;
 }
 
-function openSink(file: string | undefined): Sink {
-  if (file === undefined) return { write: (text) => print(text), end: async () => {} };
+function openSink(file: string): Sink {
+  if (file === '-') return { write: (text) => print(text), end: async () => {} };
   const stream = createWriteStream(file);
   const failed = new Promise<never>((_, reject) => {
     stream.on('error', (error) =>

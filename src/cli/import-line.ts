@@ -68,11 +68,6 @@ export function createLineParser(options: ParserOptions): (text: string) => Pars
     if (said.id !== undefined) return { input: { ...moved, journal } as EventInput, isTimeless: false };
 
     const occurredAt = (said.occurredAt ?? otherwise) as string | undefined;
-    if (occurredAt === undefined && name !== null) {
-      throw bad(
-        'A CloudEvent without `time` could not be recognised when it is imported again: see --occurred-at.',
-      );
-    }
     const base = derivedUuid7(timeOf(occurredAt), name ?? `${countOf(text)} ${text}`);
     const id = journal === 'main' ? base : inJournal(journal, base);
     const input = { ...moved, id, journal, ...(occurredAt !== undefined && { occurredAt }) } as EventInput;

@@ -52,7 +52,9 @@ id stands for one event on a server: --keep-ids where the other journal is on an
 CloudEvents that \`eventree export\` wrote are restored as they were. Of another system's: time becomes occurredAt,
 type stays, data becomes the payload, correlationid the correlationId. The id follows from time, source and id. The
 subject becomes the resource if it is written type/id; if not, the payload is { subject, data }. All else (source,
-id, dataschema, extensions) is kept as privatePayload.cloudEvent. One without a time is refused: --occurred-at.
+id, dataschema, extensions) is kept as privatePayload.cloudEvent.
+
+A line that does not say when it happened has happened at --occurred-at, or when it is first imported.
 
 Examples:
   eventree import events.ndjson
@@ -99,9 +101,9 @@ async function importFile(file: string, options: ImportOptions): Promise<Summary
   const parse = createLineParser(options);
   const client = await connect(options);
   const { batch: batchSize, defineTypes = false } = options;
-  const send = createSender({ client, patiently: createPatience(), defineTypes });
   const source = await openSource(file);
   const progress = startProgress('bytes', source.size);
+  const send = createSender({ client, patiently: createPatience(progress.say), defineTypes });
   const summary: Summary = {
     read: 0,
     recorded: 0,
@@ -157,6 +159,10 @@ async function importFile(file: string, options: ImportOptions): Promise<Summary
       if (batch.length >= batchSize) await flush();
     }
     await flush();
+  } catch (error) {
+    const isUnderWay = summary.recorded + summary.alreadyThere > 0;
+    if (isUnderWay) progress.say(`The import stops here and may be run again. ${sentence(summary).trim()}`);
+    throw error;
   } finally {
     progress.stop();
   }

@@ -4,18 +4,21 @@
  */
 import { nextDelay, pause } from '../base/retry.ts';
 import { EventreeClientError, isPassing } from '../client/errors.ts';
-import { colorsFor } from './terminal.ts';
+import { colorsFor, plainText } from './terminal.ts';
 
 export type Patience = <T>(work: () => Promise<T>) => Promise<T>;
 
 const BACKOFF = { firstMs: 200, mostMs: 5_000 };
 const RETRY_FOR_MS = 60_000;
 
-/** @throws (from it) the last failure, when it has lasted for a minute. */
-export function createPatience(retryForMs = RETRY_FOR_MS): Patience {
+/**
+ * @param say gets a sentence when the waiting begins.
+ * @throws (from it) the last failure, when it has lasted for a minute.
+ */
+export function createPatience(say: (sentence: string) => void): Patience {
   let wasReached = false;
   return async (work) => {
-    const deadline = Date.now() + retryForMs;
+    const deadline = Date.now() + RETRY_FOR_MS;
     for (let failures = 0; ; failures++) {
       try {
         const result = await work();
@@ -26,7 +29,7 @@ export function createPatience(retryForMs = RETRY_FOR_MS): Patience {
         wasReached ||= error.code !== 'UNREACHABLE';
         if (!isPassing(error) || !wasReached || Date.now() >= deadline) throw error;
         const { dim } = colorsFor(process.stderr);
-        if (failures === 0) process.stderr.write(`${dim(`${error.message} Trying again …`)}\n`);
+        if (failures === 0) say(dim(plainText(`${error.message} Trying again …`)));
         await pause(nextDelay(failures, BACKOFF));
       }
     }

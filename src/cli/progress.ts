@@ -2,22 +2,33 @@
 import { SingleBar } from 'cli-progress';
 
 export interface Progress {
-  /** @param done of the total. */
+  /** @param done so far. */
   update(done: number): void;
   /** A line above the bar. */
   say(sentence: string): void;
   stop(): void;
 }
 
-/** @param total where it is known. */
+/** @param total null where it is not known. */
 export function startProgress(unit: string, total: number | null): Progress {
   const say = (sentence: string) => void process.stderr.write(`${sentence}\n`);
-  if (process.stderr.isTTY !== true || total === null) return { update() {}, say, stop() {} };
-  const format = `  {bar} {percentage} %  {value}/{total} ${unit}  {eta_formatted} left`;
-  const bar = new SingleBar({ format, stream: process.stderr, barsize: 30, hideCursor: false });
-  bar.start(total, 0);
+  if (process.stderr.isTTY !== true) return { update() {}, say, stop() {} };
+  const format =
+    total === null
+      ? `  {value} ${unit}`
+      : `  {bar} {percentage} %  {value}/{total} ${unit}  {eta_formatted} left`;
+  // Ctrl-C ends the process at once: nothing of the terminal is changed that would have to be restored.
+  const bar = new SingleBar({
+    format,
+    stream: process.stderr,
+    barsize: 20,
+    hideCursor: false,
+    linewrap: true,
+  });
+  bar.start(total ?? 0, 0);
   return {
     update: (done) => bar.update(done),
+    // The bar draws itself again below.
     say(sentence) {
       process.stderr.write('\r\x1b[K');
       say(sentence);

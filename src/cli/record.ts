@@ -100,8 +100,8 @@ async function record(type: string, options: RecordOptions): Promise<void> {
   );
 
   const { event } = recordEvent;
-  if (options.json) return printJson(plainEvent(event));
   if (!event.kept) process.stderr.write(`The event type ${type} is disabled: the event is not kept.\n`);
+  if (options.json) return printJson(plainEvent(event));
   return print(`${event.id}  ${plainText(event.message)}\n`);
 }
 

@@ -24,12 +24,13 @@ export function printJson(value: unknown): Promise<void> {
   return print(`${JSON.stringify(value)}\n`);
 }
 
-/** `eventree tail | head` has what it wanted: that is no failure. */
+/** `eventree tail | head` has what it wanted: that is no failure. A disk that is full is one. */
 export function endWithReader(): void {
   for (const stream of [process.stdout, process.stderr]) {
     stream.on('error', (error: NodeJS.ErrnoException) => {
       if (error.code === 'EPIPE') process.exit(0);
-      throw error;
+      if (stream === process.stdout) process.stderr.write(`Nothing can be written: ${error.message}.\n`);
+      process.exit(1);
     });
   }
 }

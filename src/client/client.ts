@@ -90,10 +90,11 @@ interface Answer {
   readonly errors?: readonly GraphqlError[];
 }
 
+/** Null for what is no answer of a GraphQL server. */
 function parseAnswer(text: string): Answer | null {
   try {
-    const answer = JSON.parse(text) as unknown;
-    return typeof answer === 'object' && answer !== null ? answer : null;
+    const answer = JSON.parse(text) as Answer | null;
+    return answer?.errors === undefined || Array.isArray(answer.errors) ? answer : null;
   } catch {
     return null;
   }

@@ -56,16 +56,15 @@ export class EventreeClientError extends Error {
 /** An error as GraphQL sends it. */
 export interface GraphqlError {
   readonly message: string;
-  readonly extensions?: Readonly<Record<string, unknown>>;
+  readonly extensions?: Readonly<Record<string, unknown>> | null;
 }
 
 /** @param errors at least one. */
 export function fromGraphqlErrors(errors: readonly GraphqlError[]): EventreeClientError {
-  const [first, ...rest] = errors.map(({ message, extensions: { code, ...facts } = {} }) => ({
-    code: typeof code === 'string' ? code : 'BAD_RESPONSE',
-    message,
-    facts,
-  }));
+  const [first, ...rest] = errors.map(({ message, extensions }) => {
+    const { code, ...facts } = extensions ?? {};
+    return { code: typeof code === 'string' ? code : 'BAD_RESPONSE', message, facts };
+  });
   if (first === undefined) return new EventreeClientError('BAD_RESPONSE', 'The server names no error.');
   const others = rest.map(({ code, message, facts }) => new EventreeClientError(code, message, { facts }));
   return new EventreeClientError(first.code, first.message, { facts: first.facts, others });

@@ -10,13 +10,16 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { fileURLToPath, pathToFileURL } from 'node:url';
-import { onTestFinished } from 'vitest';
+import { onTestFinished, vi } from 'vitest';
+import type { Who, World } from './world.ts';
 
 export interface CliOptions {
   readonly environment?: Readonly<Record<string, string>>;
   /** All that stands on standard input. */
   readonly input?: string | Buffer;
   readonly folder?: string;
+  /** Run it in a terminal (Linux only), where its standard error also stands in its standard output. */
+  readonly terminal?: true;
 }
 
 export interface CliResult {
@@ -33,11 +36,15 @@ export interface RunningCli {
   stderr(): string;
   /** Resolves when standard output has this many lines. */
   untilLines(count: number): Promise<void>;
+  /** Resolves when one of its lines matches. */
+  untilLine(pattern: RegExp): Promise<void>;
   /** Resolves when standard error matches. */
   untilSaid(pattern: RegExp): Promise<void>;
   readonly ended: Promise<CliResult>;
 }
 
+/** Longer than a command waits before it connects again. */
+const PATIENCE_MS = 60_000;
 const CLI = fileURLToPath(new URL('../../src/cli.ts', import.meta.url));
 // The sources, not dist: that may be older than what is tested.
 const TSX = pathToFileURL(createRequire(import.meta.url).resolve('tsx')).href;
@@ -47,8 +54,13 @@ export async function eventree(args: readonly string[], options: CliOptions = {}
 }
 
 export async function startEventree(args: readonly string[], options: CliOptions = {}): Promise<RunningCli> {
-  const { environment = {}, input, folder = await emptyFolder() } = options;
-  const child = spawn(process.execPath, ['--import', TSX, CLI, ...args], {
+  const { environment = {}, input, folder = await emptyFolder(), terminal = false } = options;
+  const words = [process.execPath, '--import', TSX, CLI, ...args];
+  const quoted = words.map((word) => `'${word.replaceAll("'", "'\\''")}'`).join(' ');
+  const [program, ...rest] = terminal
+    ? ['script', '--quiet', '--return', '--command', quoted, '/dev/null']
+    : words;
+  const child = spawn(program as string, rest, {
     cwd: folder,
     env: { PATH: process.env.PATH, ...environment },
   });
@@ -63,30 +75,63 @@ export async function startEventree(args: readonly string[], options: CliOptions
   child.stdout.on('data', (text: Buffer) => {
     stdout += text;
   });
-  const reader = createInterface({ input: child.stdout }).on('line', (line) => lines.push(line));
+  createInterface({ input: child.stdout }).on('line', (line) => lines.push(line));
   child.stderr.on('data', (text: Buffer) => {
     stderr += text;
   });
   const ended = once(child, 'close').then(([code, signal]) => ({ code, signal, stdout, stderr }));
-  const orEnd = (event: Promise<unknown>) =>
-    Promise.race([
-      event,
-      ended.then((result) => {
-        throw new Error(`The command has ended: ${JSON.stringify(result)}`);
-      }),
-    ]);
+  const until = async (isSo: () => boolean, what: unknown) => {
+    let hasEnded = false;
+    void ended.then(() => {
+      hasEnded = true;
+    });
+    await vi
+      .waitUntil(() => isSo() || hasEnded, { timeout: PATIENCE_MS, interval: 10 })
+      .catch(() => undefined);
+    if (isSo()) return;
+    const how = hasEnded ? 'has ended' : `is still running after ${PATIENCE_MS} ms`;
+    throw new Error(`The command ${how} without ${what}. It has said: ${stdout.slice(-2_000)}\n${stderr}`);
+  };
   return {
     process: child,
     lines,
     stderr: () => stderr,
-    async untilLines(count) {
-      while (lines.length < count) await orEnd(once(reader, 'line'));
-    },
-    async untilSaid(pattern) {
-      while (!pattern.test(stderr)) await orEnd(once(child.stderr, 'data'));
-    },
+    untilLines: (count) => until(() => lines.length >= count, `${count} lines`),
+    untilLine: (pattern) => until(() => lines.some((line) => pattern.test(line)), pattern),
+    untilSaid: (pattern) => until(() => pattern.test(stderr), pattern),
     ended,
   };
+}
+
+/** What a command needs to speak to the server of a world, as this one; by default as `group/admin`. */
+export async function environmentOf(
+  world: World,
+  who: Who = { groups: ['admin'] },
+): Promise<Record<string, string>> {
+  return { EVENTREE_URL: String(world.servers[0]?.url), EVENTREE_TOKEN: await world.token(who) };
+}
+
+/**
+ * A command that follows a journal and is known to have begun: what is recorded from now on, it is to show.
+ *
+ * @param url of the server, which nobody else follows.
+ */
+export async function startFollowing(
+  url: string,
+  args: readonly string[],
+  options: CliOptions,
+): Promise<RunningCli> {
+  const before = await delivered(url);
+  const running = await startEventree(args, options);
+  // Its first message tells a stream where it stands.
+  await vi.waitUntil(async () => (await delivered(url)) > before, { timeout: 10_000, interval: 10 });
+  return running;
+}
+
+/** Messages of subscriptions that a server has sent. */
+export async function delivered(url: string): Promise<number> {
+  const metrics = await (await fetch(`${url}/metrics`)).text();
+  return Number(/^eventree_messages_delivered_total (\d+)$/m.exec(metrics)?.[1]);
 }
 
 export async function emptyFolder(): Promise<string> {

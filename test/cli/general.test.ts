@@ -1,10 +1,10 @@
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
-import { createAuthenticate } from '../src/access/authenticate.ts';
-import { emptyFolder, eventree } from './support/cli.ts';
-import { migratedDatabase, scratchDatabase } from './support/database.ts';
-import { freePort } from './support/redis.ts';
+import { createAuthenticate } from '../../src/access/authenticate.ts';
+import { emptyFolder, eventree } from '../support/cli.ts';
+import { migratedDatabase, scratchDatabase } from '../support/database.ts';
+import { freePort } from '../support/redis.ts';
 
 const COMMANDS = ['serve', 'record', 'tail', 'export', 'import', 'token', 'migrate', 'config'];
 
