@@ -203,8 +203,8 @@ const SETTINGS = {
   ),
   url: setting(
     'EVENTREE_URL',
-    'http://127.0.0.1:4000/graphql',
-    'Server that the commands record, tail, import and export speak to.',
+    undefined,
+    'Server that the commands record, tail, import and export speak to; unset: the one of this machine.',
     url('http:', 'https:'),
   ),
   token: setting('EVENTREE_TOKEN', undefined, 'Token those commands show.', text, { secret: true }),
@@ -238,6 +238,11 @@ export function loadConfig(env: NodeJS.ProcessEnv = process.env): Config {
   if (problems.length === 0) problems.push(...contradictions(loaded));
   if (problems.length > 0) throw new StartError(problems.join('\n'));
   return Object.freeze(loaded);
+}
+
+/** Where the commands find a server: the one they are told, or the one that these settings start. */
+export function serverUrl({ url, port }: Pick<Config, 'url' | 'port'>): string {
+  return url ?? `http://127.0.0.1:${port || 4000}/graphql`;
 }
 
 /** Without a secret or key set of its own the server makes tokens itself, for whoever sits at the machine. */

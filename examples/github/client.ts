@@ -3,7 +3,7 @@
  */
 import { readFile } from 'node:fs/promises';
 import { signToken } from '../../src/access/authenticate.ts';
-import type { Config } from '../../src/config.ts';
+import { type Config, serverUrl } from '../../src/config.ts';
 import { secretFile } from '../../src/server/development.ts';
 
 /** What whoever runs the demo can mend: printed as a sentence, without a stack. */
@@ -17,7 +17,7 @@ export interface Client {
 
 /** @throws DemoError where there is no server, or no token for it. */
 export async function connect(config: Config): Promise<Client> {
-  const { url } = config;
+  const url = serverUrl(config);
   await send(url, null, '{ viewer { subject } }');
   const token = config.token ?? (await developmentToken(config));
   return {

@@ -5,6 +5,8 @@ import type { Live } from '../live/live.ts';
 
 export interface HealthReport {
   readonly ready: boolean;
+  /** The server is stopping and takes nothing new. */
+  readonly draining: boolean;
   readonly database: { readonly ok: boolean; readonly ms: number };
   readonly signals: { readonly ok: boolean; readonly through: string };
   /** How long ago the journals' heads were last looked at: what live readers may lag behind at most. */
@@ -38,7 +40,7 @@ export function createHealth(database: Database, broker: Broker, live: Live, pol
         signals: { ok: broker.isConnected(), through: broker.description },
         lag: { ok: lagMs < pollIntervalMs * 3 + PATIENCE_MS, ms: lagMs },
       };
-      return { ready: !draining && report.database.ok && report.lag.ok, ...report };
+      return { ready: !draining && report.database.ok && report.lag.ok, draining, ...report };
     },
     drain() {
       draining = true;

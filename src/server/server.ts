@@ -53,6 +53,8 @@ export interface RunningServer {
 
 const DEVELOPMENT_TOKEN_DAYS = 30;
 const MAIN_JOURNAL = 'main';
+/** RFC 7518, 3.2: as long as what HS256 makes of it. */
+const LEAST_SECRET_BYTES = 32;
 
 /** @throws StartError for what whoever starts it can mend. */
 export async function startServer(config: Config, logger: Logger): Promise<RunningServer> {
@@ -156,6 +158,11 @@ async function start(
   const rules = { issuer: config.jwtIssuer, audience: config.jwtAudience };
   const key = secret === undefined ? { jwksUrl: config.jwksUrl as string } : { secret };
   const developmentToken = isDevelopment(config) ? await signDevelopmentToken(secret as string, rules) : null;
+  if (config.jwtSecret !== undefined && Buffer.byteLength(config.jwtSecret) < LEAST_SECRET_BYTES) {
+    logger.warn(
+      `EVENTREE_JWT_SECRET has fewer than ${LEAST_SECRET_BYTES} bytes: a longer one is harder to guess.`,
+    );
+  }
   const health = createHealth(database, broker, live, config.pollIntervalMs);
   const stopping = new AbortController();
   // Every open stream listens to it.

@@ -142,27 +142,6 @@ function initPayload({ token, params }: SocketOptions): unknown {
   return token === undefined ? {} : { authorization: `Bearer ${token}` };
 }
 
-/** How an upgrade to a WebSocket is answered: 101, or the status it is refused with. */
-export async function upgradeStatus(server: RunningServer, headers: Record<string, string>): Promise<number> {
-  const request = nodeRequest(`${server.url}/graphql`, {
-    agent: false,
-    headers: {
-      connection: 'Upgrade',
-      upgrade: 'websocket',
-      'sec-websocket-version': '13',
-      'sec-websocket-key': 'dGhlIHNhbXBsZSBub25jZQ==',
-      'sec-websocket-protocol': 'graphql-transport-ws',
-      ...headers,
-    },
-  });
-  onTestFinished(() => void request.destroy());
-  request.end();
-  const [response] = (await Promise.race([once(request, 'upgrade'), once(request, 'response')])) as [
-    IncomingMessage,
-  ];
-  return response.statusCode as number;
-}
-
 export interface SseEvent {
   readonly event: string;
   readonly data: string;
