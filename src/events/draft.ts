@@ -7,7 +7,7 @@ import type { Claim } from '../access/claim.ts';
 import type { Principal } from '../access/principal.ts';
 import type { ResourceRef } from '../access/resource-ref.ts';
 import { EventreeError } from '../base/errors.ts';
-import { checkJson, checkText, type Json, type JsonObject, jsonEquals } from '../base/json.ts';
+import { checkText, type Json, type JsonObject, jsonEquals } from '../base/json.ts';
 import { parseAttributeValue } from './attribute.ts';
 import type { Category, Event, EventId, Position, Severity } from './event.ts';
 import { derivedEventId, newEventId, parseNewEventId, timeOf, toEventId } from './id.ts';
@@ -33,6 +33,7 @@ export interface RecordEventInput {
   readonly correlationId?: Maybe<string>;
   readonly parentId?: Maybe<string>;
   readonly attributes?: Maybe<JsonObject>;
+  /** This and the next: checked at the door (`checkJson`), as all that is `Json`. */
   readonly payload?: Maybe<Json>;
   readonly privatePayload?: Maybe<Json>;
   readonly children?: Maybe<readonly RecordEventInput[]>;
@@ -124,8 +125,8 @@ function draftEvent(input: RecordEventInput, journal: string, place: Place, judg
   const id = draftId(input, place, judge.nowMs + limits.maxClockSkewMs);
   const attributes = draftAttributes(input.attributes ?? {}, type);
   const attributesText = JSON.stringify(attributes);
-  const payload = draftPayload(input.payload, 'The payload');
-  const privatePayload = draftPayload(input.privatePayload, 'The privatePayload');
+  const payload = draftPayload(input.payload);
+  const privatePayload = draftPayload(input.privatePayload);
   checkSize(attributesText, payload, privatePayload, limits);
   const envelope: EnvelopeValues = {
     type: type.name,
@@ -264,8 +265,8 @@ function draftAttributes(given: JsonObject, type: EventType): JsonObject {
   return attributes;
 }
 
-function draftPayload(value: Maybe<Json>, name: string): string | null {
-  return value == null ? null : JSON.stringify(checkJson(value, name));
+function draftPayload(value: Maybe<Json>): string | null {
+  return value == null ? null : JSON.stringify(value);
 }
 
 function reference(value: Maybe<string>, name: string): string | null {

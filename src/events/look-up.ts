@@ -74,8 +74,8 @@ export function createLookUp(pool: pg.Pool): LookUp {
     remember(resources, known) {
       for (const { ref, version } of resources) {
         const resource = known.resources.get(ref);
-        // What was created has its first version now.
-        if (resource != null) rememberOne(ref, { ...resource, version: Math.max(1, version) });
+        // Only what was created is news: it has its first version now.
+        if (resource != null && version === 0) rememberOne(ref, { ...resource, version: 1 });
       }
     },
   };
