@@ -5,8 +5,8 @@
  * subscriptions may end the others. Why a socket is closed is said in words of our own, never by the
  * message of whatever was thrown.
  *
- * A stream's messages are sent one after the other, each when the one before has been taken: it is read no
- * faster than its client reads. Nor may a client ask without end and not read the answers.
+ * A stream's messages are sent one after the other, and little is fetched ahead of what the network takes:
+ * it is read no faster than its client reads. Nor may a client ask without end and not read the answers.
  */
 import { randomUUID } from 'node:crypto';
 import type { Server as HttpServer, IncomingMessage } from 'node:http';
@@ -44,6 +44,8 @@ const INIT_WAIT_MS = 5_000;
 const MAX_OPERATIONS = 1_000;
 /** Nothing more is read from a client while it leaves so much unread itself. */
 const MAX_UNREAD_BYTES = 1_048_576;
+/** Waiting to be sent, below which a stream's next message is fetched already. */
+const MAX_WAITING_BYTES = 65_536;
 /** Room for a reason in a close frame. */
 const MAX_REASON_BYTES = 123;
 /** Clients come back after these: the server goes away, or is unwell for a moment. */
@@ -64,10 +66,10 @@ export function openWsDoor(http: HttpServer, door: Door): WsDoor {
     if (path !== PATH) return refuse(stream, '404 Not Found');
     if (!isHostAllowed(origins, host) || !isOriginAllowed(origins, origin, host))
       return refuse(stream, '403 Forbidden');
-    sockets.handleUpgrade(request, stream, head, (socket) => welcome(socket));
+    sockets.handleUpgrade(request, stream, head, (socket) => welcome(socket, stream));
   });
 
-  function welcome(socket: WebSocket): void {
+  function welcome(socket: WebSocket, stream: Duplex): void {
     metrics.sockets.inc();
     socket.on('error', (error) => logger.debug({ error: error.message }, 'socket error'));
     const stopPinging = keepAlive(socket);
@@ -78,7 +80,7 @@ export function openWsDoor(http: HttpServer, door: Door): WsDoor {
     const closed = graphql.opened(
       {
         protocol: socket.protocol,
-        send: (data) => send(socket, data),
+        send: (data) => send(socket, stream, data),
         close: (code, reason) => closeFor(socket, code, reason),
         onMessage(take) {
           socket.on('message', (data) => {
@@ -171,14 +173,22 @@ function createGraphqlServer(door: Door, answering: Set<Promise<unknown>>): Serv
   });
 }
 
-/** Resolves when the socket has handed the message on; at once if it is closing. */
-function send(socket: WebSocket, data: string): Promise<void> {
+/**
+ * Resolves when there is room for more: at once while little waits to be sent, else when this has been.
+ * What is sent in one turn, as an answer and its `complete`, goes to the network together.
+ */
+function send(socket: WebSocket, stream: Duplex, data: string): Promise<void> | undefined {
+  if (socket.readyState !== socket.OPEN) return undefined;
+  if (stream.writableCorked === 0) {
+    stream.cork();
+    process.nextTick(() => stream.uncork());
+  }
   return new Promise((resolve) => {
-    if (socket.readyState !== socket.OPEN) return resolve();
     socket.send(data, () => {
       if (socket.isPaused && socket.bufferedAmount <= MAX_UNREAD_BYTES) socket.resume();
       resolve();
     });
+    if (socket.bufferedAmount <= MAX_WAITING_BYTES) resolve();
   });
 }
 

@@ -26,7 +26,7 @@ import {
 } from './support/arbitraries.ts';
 import { type Heart, heartForFile, principal, ROOT } from './support/heart.ts';
 import { type Fact, type Lists, type Sight, sightOf, verdictOf } from './support/oracle.ts';
-import { often, PROPERTY_TIMEOUT_MS } from './support/runs.ts';
+import { assertOften, PROPERTY_TIMEOUT_MS } from './support/runs.ts';
 import { renderedMessage, TYPES } from './support/vocabulary.ts';
 
 /** A filter asked by a viewer, and which part of the answer. */
@@ -97,10 +97,7 @@ describe('a filter means the same in memory, in SQL, in the index and in words',
 
 function holds(of: () => Heart, scenarios: fc.Arbitrary<Scenario>, runs: number) {
   const elsewhere = seenByAll(of);
-  return fc.assert(
-    fc.asyncProperty(scenarios, async (made) => check(of(), made, await elsewhere())),
-    often(runs),
-  );
+  return assertOften(scenarios, async (made) => check(of(), made, await elsewhere()), runs);
 }
 
 async function check(heart: Heart, { acls, parts, indexed, questions }: Scenario, elsewhere: string) {

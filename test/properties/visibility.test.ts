@@ -3,7 +3,6 @@
  * the words of the contract let them see (support/oracle.ts), at the level they see it, before and after
  * rights change.
  */
-import fc from 'fast-check';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { type Database, openDatabase } from '../../src/db/database.ts';
 import type { EventFilterInput } from '../../src/events/filter/filter.ts';
@@ -12,7 +11,7 @@ import { openRegistry, type RegistryStore } from '../../src/events/registry-stor
 import { type Answer, type Stream, worldForFile } from '../support/world.ts';
 import { rightsOf, sightOf } from './support/oracle.ts';
 import { FAMILY, familyOf, PORTRAIT, portraitOf, type Told } from './support/portrait.ts';
-import { often, PROPERTY_TIMEOUT_MS } from './support/runs.ts';
+import { assertOften, PROPERTY_TIMEOUT_MS } from './support/runs.ts';
 import { type Question, type Story, story, type Visitor } from './support/story.ts';
 import {
   answerTo,
@@ -73,7 +72,7 @@ test(
   {
     timeout: PROPERTY_TIMEOUT_MS,
   },
-  () => fc.assert(fc.asyncProperty(story, holds), often(20)),
+  () => assertOften(story, holds, 20),
 );
 
 async function holds({ acls, steps, questions }: Story): Promise<void> {
