@@ -115,7 +115,7 @@ describe('/readyz', () => {
       draining: false,
       database: { ok: true, ms: expect.any(Number) },
       signals: { ok: true, through: expect.any(String) },
-      lag: { ok: true, ms: expect.any(Number) },
+      lag: { ok: true, events: 0, ms: expect.any(Number) },
     });
   });
 
@@ -217,6 +217,11 @@ describe('/metrics', () => {
     expect(await metric(at, 'eventree_sockets')).toBe(1);
     expect(await metric(at, 'eventree_live_readers', 'journal="main"')).toBe(1);
     expect(await metric(at, 'eventree_messages_delivered_total')).toBe(1);
+    socket.subscribe('2', '{ __typename }');
+    await socket.next('2');
+    // An answer is no message of a subscription.
+    expect(await metric(at, 'eventree_messages_delivered_total')).toBe(1);
+    expect(await metric(at, 'eventree_operation_seconds_count', 'door="ws"')).toBe(1);
     socket.ws.close();
     await until(
       () => metric(at, 'eventree_sockets'),

@@ -1,7 +1,17 @@
 /** What the README tells a newcomer to paste works, in its order. */
-import { readFile } from 'node:fs/promises';
+import { access, readdir, readFile } from 'node:fs/promises';
+import { dirname, join } from 'node:path';
 import { expect, test } from 'vitest';
 import { openWorld } from './support/world.ts';
+
+test('the links of the documents lead somewhere', async () => {
+  const documents = ['README.md', 'CONTRIBUTING.md', 'docs/performance.md'];
+  for (const decision of await readdir('docs/decisions')) documents.push(`docs/decisions/${decision}`);
+  for (const document of documents) {
+    const links = (await readFile(document, 'utf8')).matchAll(/\]\((?!https?:)([^)#]+)[^)]*\)/g);
+    for (const [, target] of links) await access(join(dirname(document), target as string));
+  }
+});
 
 test('the operations of the README work', async () => {
   const world = await openWorld();

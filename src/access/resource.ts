@@ -17,16 +17,16 @@ export type ResourceRow = { ref: ResourceRef; name: string | null; version: numb
   Claim[]
 >;
 
-const COLUMN = Object.fromEntries(
+export const ACL_COLUMN = Object.fromEntries(
   RIGHTS.map((right) => [right, right.replace(/[A-Z]/, (letter) => `_${letter.toLowerCase()}`)]),
 ) as Record<Right, string>;
 
 /** Columns of the ACL, in the order of RIGHTS: `owners, view_meta, …`. */
-export const ACL_COLUMNS = RIGHTS.map((right) => COLUMN[right]).join(', ');
+const ACL_COLUMNS = RIGHTS.map((right) => ACL_COLUMN[right]).join(', ');
 
 export const RESOURCE_COLUMNS = `ref, name, version, ${ACL_COLUMNS}`;
 
 export function toResource(row: ResourceRow): Resource {
-  const lists = RIGHTS.map((right) => [right, row[COLUMN[right]] ?? []]);
+  const lists = RIGHTS.map((right) => [right, row[ACL_COLUMN[right]] ?? []]);
   return { ref: row.ref, name: row.name, version: row.version, acl: Object.fromEntries(lists) as Acl };
 }

@@ -11,9 +11,15 @@
  * every reader judges by the new one; an append judged by the old one is refused and judged again.
  */
 import type pg from 'pg';
-import { type Acl, aclEquals, holds } from '../access/acl.ts';
+import { type Acl, aclEquals, holds, RIGHTS } from '../access/acl.ts';
 import { isAdmin, type Principal } from '../access/principal.ts';
-import { RESOURCE_COLUMNS, type Resource, type ResourceRow, toResource } from '../access/resource.ts';
+import {
+  ACL_COLUMN,
+  RESOURCE_COLUMNS,
+  type Resource,
+  type ResourceRow,
+  toResource,
+} from '../access/resource.ts';
 import type { ResourceRef } from '../access/resource-ref.ts';
 import { mayNot } from '../access/resources.ts';
 import { EventreeError } from '../base/errors.ts';
@@ -221,23 +227,9 @@ function moveBetween(type: string, resource: ResourceRef, before: Acl, after: Ac
 }
 
 async function saveAcl(client: pg.PoolClient, ref: ResourceRef, acl: Acl): Promise<void> {
-  await client.query(
-    `update resource set version = version + 1, owners = $2, view_meta = $3, view_data = $4, view_acl = $5,
-       edit_meta = $6, edit_data = $7, edit_acl = $8, manage = $9, delete = $10
-     where ref = $1`,
-    [
-      ref,
-      ...[
-        acl.owners,
-        acl.viewMeta,
-        acl.viewData,
-        acl.viewAcl,
-        acl.editMeta,
-        acl.editData,
-        acl.editAcl,
-        acl.manage,
-        acl.delete,
-      ].map((claims) => textArray(claims, (claim) => claim)),
-    ],
-  );
+  const lists = RIGHTS.map((right, nth) => `${ACL_COLUMN[right]} = $${nth + 2}`).join(', ');
+  await client.query(`update resource set version = version + 1, ${lists} where ref = $1`, [
+    ref,
+    ...RIGHTS.map((right) => textArray(acl[right], (claim) => claim)),
+  ]);
 }

@@ -38,7 +38,7 @@ export interface Attribute {
   readonly indexReady: boolean;
 }
 
-export const MAX_STRING_CHARS = 10_000;
+const MAX_STRING_CHARS = 10_000;
 
 /**
  * The value in its written form.

@@ -70,7 +70,7 @@ export interface DraftLimits {
   readonly maxClockSkewMs: number;
 }
 
-export const MAX_REFERENCE_CHARS = 255;
+const MAX_REFERENCE_CHARS = 255;
 
 /** What the whole batch is judged by. */
 interface Judge {
@@ -178,7 +178,7 @@ export function place(
 }
 
 /** For people: `input[3].children[0]`. */
-export function placeName({ index, nth, above }: Place): string {
+function placeName({ index, nth, above }: Place): string {
   return above === null ? `input[${index}]` : `${placeName(above.place)}.children[${nth}]`;
 }
 

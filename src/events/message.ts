@@ -8,7 +8,7 @@
 import { EventreeError } from '../base/errors.ts';
 import { type Json, type JsonObject, ownValue } from '../base/json.ts';
 
-export const ENVELOPE_PLACEHOLDERS = [
+const ENVELOPE_PLACEHOLDERS = [
   'type',
   'resource',
   'actor',

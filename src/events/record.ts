@@ -142,7 +142,7 @@ export function createRecording(options: RecordingOptions): Recording {
           for (const request of requests) request.reject(canRetry ? unavailable(error) : error);
           return;
         }
-        if (away) await pause(nextDelay(attempt, RETRY));
+        if (away || attempt > 0) await pause(nextDelay(attempt, RETRY));
       }
     }
   }
@@ -187,7 +187,10 @@ export function createRecording(options: RecordingOptions): Recording {
     if (appended !== null) placeAll(entries, appended);
     lookUp.remember(resources, known);
     const unplaced = requests.some(({ drafts }) => drafts.some(({ event }) => !event.kept));
-    if (unplaced) placeUnkept(requests, appended?.firstPosition ?? (await lookUp.head(journal)), now());
+    if (unplaced) {
+      const before = appended === null ? await lookUp.head(journal) : appended.firstPosition - 1;
+      placeUnkept(requests, before, now());
+    }
     for (const request of requests) request.resolve(answer(request, known));
     if (appended !== null) announce(toAnnouncement(batch, appended, known));
   }
@@ -272,10 +275,15 @@ function placeAll(entries: readonly Entry[], { firstPosition, recordedAt }: Appe
   );
 }
 
-/** Events of disabled types stand nowhere; a reader may go on from where they would have stood. */
-function placeUnkept(requests: readonly Request[], head: number, recordedAt: number): void {
+/**
+ * Events of disabled types stand nowhere. A reader who goes on from one misses nothing: it has the place of
+ * what was recorded before it.
+ */
+function placeUnkept(requests: readonly Request[], before: number, recordedAt: number): void {
+  let last = before;
   for (const draft of requests.flatMap(({ drafts }) => drafts)) {
-    if (!draft.event.kept) place(draft, [], head as Position, recordedAt);
+    if (draft.event.kept) last = Math.max(last, draft.event.position);
+    else place(draft, [], last as Position, recordedAt);
   }
 }
 
@@ -304,10 +312,8 @@ function toAnnouncement(
 }
 
 function unavailable(cause: unknown): EventreeError {
-  return new EventreeError(
-    'UNAVAILABLE',
-    'The database cannot be reached; whether the events were recorded is not known. Record them again with the same ids.',
-    {},
-    cause,
-  );
+  const sentence = isAway(cause)
+    ? 'The database cannot be reached; whether the events were recorded is not known. Record them again with the same ids.'
+    : 'Rights and types change faster than the events can be judged by them: record them again in a moment.';
+  return new EventreeError('UNAVAILABLE', sentence, {}, cause);
 }

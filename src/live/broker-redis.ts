@@ -16,6 +16,8 @@ import { type Broker, createMemoryBroker, type News } from './broker.ts';
 /** Larger batches are read from the journal by who wants them. */
 const MAX_NEWS_CHARS = 262_144;
 const NODE_ID_CHARS = 36;
+/** Of a message: nodes of different formats do not hear each other, and live by the poll alone. */
+const FORMAT = 1;
 
 /** @param installation names the database, so that two of them can share one Redis. */
 export function createRedisBroker(url: string, installation: string, logger: Logger): Broker {
@@ -31,7 +33,7 @@ export function createRedisBroker(url: string, installation: string, logger: Log
   const publisher = new Redis(url, options);
   const subscriber = new Redis(url, { ...options, autoResubscribe: false });
   const listeners = new Map<string, Set<(news: News | null) => void>>();
-  const prefix = `eventree:${installation}:`;
+  const prefix = `eventree:${FORMAT}:${installation}:`;
 
   for (const [name, connection] of Object.entries({ publisher, subscriber })) {
     let down = false;
@@ -51,7 +53,9 @@ export function createRedisBroker(url: string, installation: string, logger: Log
   });
   subscriber.on('message', (channel: string, message: string) => {
     if (message.startsWith(node)) return;
-    const news = JSON.parse(message.slice(NODE_ID_CHARS)) as News;
+    const news = parseNews(message.slice(NODE_ID_CHARS));
+    // News is a hint, and what cannot be read is a hint as well: the journal knows.
+    if (news === null) logger.warn({ channel }, 'a message on this channel is not news of a commit');
     for (const listener of listeners.get(channel.slice(prefix.length)) ?? []) listener(news);
   });
 
@@ -96,6 +100,24 @@ export function createRedisBroker(url: string, installation: string, logger: Log
       await local.close();
     },
   };
+}
+
+function parseNews(text: string): News | null {
+  try {
+    const news: unknown = JSON.parse(text);
+    return isNews(news) ? news : null;
+  } catch {
+    return null;
+  }
+}
+
+/** As much as the order of things relies on. What an event is made of was seen to by the node that sent it. */
+function isNews(value: unknown): value is News {
+  const { journal, head, firstPosition, events } = Object(value);
+  if (typeof journal?.id !== 'number' || typeof journal.name !== 'string') return false;
+  if (Number.isSafeInteger(head)) return true;
+  const isPlaced = (each: unknown) => Number.isSafeInteger(Object(each).event?.position);
+  return Number.isSafeInteger(firstPosition) && Array.isArray(events) && events.every(isPlaced);
 }
 
 function toMessage(announcement: Announcement): string {

@@ -44,6 +44,8 @@ export interface Hub {
   journal(): Journal | null;
   /** All up to here has been offered. */
   position(): Position;
+  /** Events that are known to be in the journal and have not been offered. */
+  behind(): number;
   /** The journal's head as someone has just read it. */
   headIs(journal: Journal, head: number): void;
   stop(): void;
@@ -71,6 +73,8 @@ export function createHub({ name, broker, reader, findHead, onError }: HubOption
   const stopping = new AbortController();
   let journal: Journal | null = null;
   let position = 0;
+  /** The highest position that anybody has told of. */
+  let head = 0;
   /** In order of their first positions. */
   let waiting: News[] = [];
   let working = false;
@@ -101,6 +105,7 @@ export function createHub({ name, broker, reader, findHead, onError }: HubOption
   }
 
   function take(news: News): void {
+    head = Math.max(head, headOf(news));
     if (headOf(news) <= position) return;
     if (waiting.length >= MAX_WAITING) waiting = [{ journal: news.journal, head: headOf(news) }];
     const place = waiting.findLastIndex((other) => firstOf(other) <= firstOf(news)) + 1;
@@ -176,8 +181,9 @@ export function createHub({ name, broker, reader, findHead, onError }: HubOption
     ready,
     journal: () => journal,
     position: () => position as Position,
-    headIs(of, head) {
-      if (head > position) take({ journal: of, head });
+    behind: () => Math.max(0, head - position),
+    headIs(of, now) {
+      if (now > position) take({ journal: of, head: now });
     },
     join(each) {
       readers.add(each);

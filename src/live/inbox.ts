@@ -28,7 +28,7 @@ export interface Taken {
 }
 
 /** A page of the journal holds about as many. */
-export const MAX_INBOX = 1_000;
+const MAX_INBOX = 1_000;
 
 type Letter =
   | { readonly kind: 'event'; readonly seen: SeenEvent; readonly position: Position }

@@ -15,6 +15,8 @@ export interface Live {
   open(journal: string): { readonly hub: Hub; readonly close: () => void };
   /** When the heads were last looked at, in ms since 1970. */
   lookedAt(): number;
+  /** How many events the furthest of the hubs is behind its journal, as far as is known. */
+  behind(): number;
   /** Readers by journal. */
   readers(): ReadonlyMap<string, number>;
   stop(): Promise<void>;
@@ -80,6 +82,7 @@ export function startLive({ database, broker, reader, pollIntervalMs, onError }:
       };
     },
     lookedAt: () => lookedAt,
+    behind: () => Math.max(0, ...[...hubs.values()].map(({ hub }) => hub.behind())),
     readers: () => new Map([...hubs].map(([name, { readers }]) => [name, readers])),
     async stop() {
       await poll.stop();

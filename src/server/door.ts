@@ -1,5 +1,11 @@
 /** What every door of the server needs: who comes, what is run for them, and how errors are told. */
-import type { FormattedExecutionResult, GraphQLError, GraphQLFormattedError } from 'graphql';
+import {
+  type ExecutionArgs,
+  type FormattedExecutionResult,
+  type GraphQLError,
+  type GraphQLFormattedError,
+  getOperationAST,
+} from 'graphql';
 import type { Authenticate } from '../access/authenticate.ts';
 import type { Principal } from '../access/principal.ts';
 import { EventreeError, messageOf } from '../base/errors.ts';
@@ -41,6 +47,11 @@ export async function identify(door: Door, authorization: unknown): Promise<Prin
     }
     throw error;
   }
+}
+
+/** Whether it is answered by a stream of messages. */
+export function isSubscription({ document, operationName }: ExecutionArgs): boolean {
+  return getOperationAST(document, operationName)?.operation === 'subscription';
 }
 
 /** The result as it is sent. */

@@ -9,8 +9,11 @@ export interface HealthReport {
   readonly draining: boolean;
   readonly database: { readonly ok: boolean; readonly ms: number };
   readonly signals: { readonly ok: boolean; readonly through: string };
-  /** How long ago the journals' heads were last looked at: what live readers may lag behind at most. */
-  readonly lag: { readonly ok: boolean; readonly ms: number };
+  /**
+   * How many events live readers wait for that are known to be in the journal, and how long ago the
+   * journals' heads were last looked at: what they may lag behind without anybody's knowing it.
+   */
+  readonly lag: { readonly ok: boolean; readonly events: number; readonly ms: number };
 }
 
 export interface Health {
@@ -38,7 +41,7 @@ export function createHealth(database: Database, broker: Broker, live: Live, pol
         database: { ok: answered, ms: Math.round(performance.now() - started) },
         // Without signals the node still works, a poll interval behind: that alone does not take it out.
         signals: { ok: broker.isConnected(), through: broker.description },
-        lag: { ok: lagMs < pollIntervalMs * 3 + PATIENCE_MS, ms: lagMs },
+        lag: { ok: lagMs < pollIntervalMs * 3 + PATIENCE_MS, events: live.behind(), ms: lagMs },
       };
       return { ready: !draining && report.database.ok && report.lag.ok, draining, ...report };
     },

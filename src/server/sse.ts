@@ -6,8 +6,8 @@
  * that has stalled for long is cut off, to come back when it can.
  */
 import type { ServerResponse } from 'node:http';
-import { type ExecutionArgs, type ExecutionResult, execute, getOperationAST, subscribe } from 'graphql';
-import { createFormat, type Door, formatResult } from './door.ts';
+import { type ExecutionResult, execute, subscribe } from 'graphql';
+import { createFormat, type Door, formatResult, isSubscription } from './door.ts';
 import { type GraphqlRequest, isMutationByGet, MUTATION_BY_GET, readParams } from './graphql-request.ts';
 
 /** A client that takes nothing between two beats is cut off. */
@@ -21,6 +21,7 @@ export async function answerBySse(
   const { policy, metrics, stopping } = door;
   const { principal, requestId } = request.context;
   const format = (error: unknown) => createFormat(door)(error, requestId);
+  let isStream = false;
   const results = await start();
   if (results === null) return;
 
@@ -39,7 +40,7 @@ export async function answerBySse(
   try {
     for await (const result of results) {
       if (response.closed) return;
-      metrics.delivered.inc();
+      if (isStream) metrics.delivered.inc();
       await send(response, `event: next\ndata: ${JSON.stringify(formatResult(result, format))}\n\n`);
     }
     // A stream that the server breaks off is not complete: its client connects again.
@@ -62,7 +63,13 @@ export async function answerBySse(
     const prepared = policy.prepare(params, principal);
     if (!('schema' in prepared)) return only({ errors: prepared });
     if (isMutationByGet(prepared, request.method)) return refuse(405, MUTATION_BY_GET);
-    return run(prepared);
+    if (!isSubscription(prepared)) {
+      const stopTimer = metrics.operations.startTimer({ door: 'sse' });
+      return only(await Promise.resolve(execute(prepared)).finally(stopTimer));
+    }
+    const opened = await subscribe(prepared);
+    isStream = Symbol.asyncIterator in opened;
+    return isStream ? (opened as AsyncGenerator<ExecutionResult>) : only(opened as ExecutionResult);
   }
 
   function refuse(status: number, error: unknown): null {
@@ -70,13 +77,6 @@ export async function answerBySse(
     response.writeHead(status, { 'content-type': 'application/json; charset=utf-8' }).end(body);
     return null;
   }
-}
-
-async function run(args: ExecutionArgs): Promise<AsyncGenerator<ExecutionResult, unknown>> {
-  const operation = getOperationAST(args.document, args.operationName)?.operation;
-  if (operation !== 'subscription') return only(await execute(args));
-  const result = await subscribe(args);
-  return Symbol.asyncIterator in result ? (result as AsyncGenerator<ExecutionResult>) : only(result);
 }
 
 async function* only(result: ExecutionResult): AsyncGenerator<ExecutionResult, void> {

@@ -19,10 +19,17 @@ import type { Principal } from '../access/principal.ts';
 import { EventreeError, logged, messageOf } from '../base/errors.ts';
 import { pause } from '../base/retry.ts';
 import { refusal } from '../graphql/errors.ts';
-import { createFormat, type Door, formatResult, identify, isHostAllowed, isOriginAllowed } from './door.ts';
+import {
+  createFormat,
+  type Door,
+  formatResult,
+  identify,
+  isHostAllowed,
+  isOriginAllowed,
+  isSubscription,
+} from './door.ts';
 
 export interface WsDoor {
-  readonly sockets: number;
   /**
    * Answers the queries and mutations under way, then sends every client away, to come back elsewhere;
    * cuts off those that have not gone in time.
@@ -86,6 +93,7 @@ export function openWsDoor(http: HttpServer, door: Door): WsDoor {
           socket.on('message', (data) => {
             holdBack();
             take(String(data)).catch((error: unknown) => {
+              // What graphql-ws throws for a message before its time; it has no class of its own.
               if (messageOf(error).startsWith('Unexpected message of type')) {
                 return closeFor(socket, CloseCode.BadRequest, 'Invalid message received');
               }
@@ -105,9 +113,6 @@ export function openWsDoor(http: HttpServer, door: Door): WsDoor {
   }
 
   return {
-    get sockets() {
-      return sockets.clients.size;
-    },
     async close(withinMs) {
       const impatience = setTimeout(() => {
         for (const socket of sockets.clients) socket.terminate();
@@ -129,6 +134,7 @@ export function openWsDoor(http: HttpServer, door: Door): WsDoor {
 function createGraphqlServer(door: Door, answering: Set<Promise<unknown>>): Server<Extra> {
   const { policy, metrics, stopping } = door;
   const format = createFormat(door);
+  const timing = metrics.operations.labels({ door: 'ws' });
 
   return makeServer<Record<string, unknown>, Extra>({
     connectionInitWaitTimeout: INIT_WAIT_MS,
@@ -157,15 +163,19 @@ function createGraphqlServer(door: Door, answering: Set<Promise<unknown>>): Serv
     },
 
     execute(args) {
+      const stopTimer = timing.startTimer();
       const answer = Promise.resolve(execute(args));
-      const forget = () => answering.delete(answer);
+      const forget = () => {
+        answering.delete(answer);
+        stopTimer();
+      };
       answering.add(answer);
       answer.then(forget, forget);
       return answer;
     },
 
-    onNext({ extra }, id, _payload, _args, result) {
-      metrics.delivered.inc();
+    onNext({ extra }, id, _payload, args, result) {
+      if (isSubscription(args)) metrics.delivered.inc();
       return formatResult(result, (error) => format(error, `${extra.id}/${id}`));
     },
 

@@ -258,6 +258,21 @@ describe('a type that is disabled', () => {
     });
   });
 
+  test('has a cursor from which nothing is missed and nothing comes twice', async () => {
+    const [off, journal] = [unique('off'), newJournal()];
+    await type({ name: off, category: 'USER', enabled: false });
+    const input = ['note', off, 'note'].map((type, nth) => ({ journal, type, message: `the ${nth}th` }));
+    const { recordEvents } = await world().ask(
+      'mutation ($input: [RecordEventInput!]!) { recordEvents(input: $input) { events { cursor } } }',
+      { input },
+    );
+    const { events } = await world().ask(
+      'query ($journal: String!, $after: String) { events(journal: $journal, order: OLDEST_FIRST, after: $after) { nodes { message } } }',
+      { journal, after: recordEvents.events[1].cursor },
+    );
+    expect(events.nodes).toEqual([{ message: 'the 2th' }]);
+  });
+
   test('is kept again once it is enabled', async () => {
     const name = unique('on');
     await type({ name, category: 'USER', enabled: false });

@@ -171,7 +171,7 @@ export async function openCursors(db: pg.Pool, journal = 'main'): Promise<(curso
 }
 
 /** The journal as it stands in the database. */
-export async function readLog(db: pg.Pool, journal = 'main'): Promise<Logged[]> {
+async function readLog(db: pg.Pool, journal = 'main'): Promise<Logged[]> {
   const { rows } = await db.query<Logged>(
     `select e.id, e.position::int, e.type = 'acl_change' as "byServer"
      from event e join journal j on j.id = e.journal_id where j.name = $1 order by e.position`,

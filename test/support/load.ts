@@ -108,6 +108,6 @@ export function newEvents(count: number, pages = 5): NewEvent[] {
 }
 
 /** Refused as a whole, for its last event. */
-export function withBadParent(input: readonly NewEvent[]): NewEvent[] {
+function withBadParent(input: readonly NewEvent[]): NewEvent[] {
   return input.map((event, nth) => (nth === input.length - 1 ? { ...event, parentId: NOBODYS_ID } : event));
 }

@@ -3,6 +3,7 @@
  * programs outside do. All of it is gone when the test (or, opened in `beforeAll`, the file) is over.
  */
 import { randomBytes } from 'node:crypto';
+import { fileURLToPath } from 'node:url';
 import { createClient } from 'graphql-ws';
 import pg from 'pg';
 import { afterAll, beforeAll, onTestFinished } from 'vitest';
@@ -74,6 +75,7 @@ export interface WorldOptions {
   readonly servers?: number;
 }
 
+const NO_TYPES = fileURLToPath(new URL('no-types.json', import.meta.url));
 const SECRET = 'a secret of tests that is long enough for HS256';
 
 /** A world for all tests of a file. */
@@ -101,6 +103,8 @@ async function createWorld({ environment = {}, servers: count = 1 }: WorldOption
     EVENTREE_PORT: '0',
     EVENTREE_JWT_SECRET: SECRET,
     EVENTREE_LOG_LEVEL: 'error',
+    // One in the working folder is whoever's works there.
+    EVENTREE_TYPES_FILE: NO_TYPES,
     EVENTREE_DATABASE_POOL_SIZE: '8',
     ...environment,
   };

@@ -107,11 +107,10 @@ export interface AttributeFilterInput {
   exists?: Maybe<boolean>;
 }
 
-export const MAX_CONDITIONS = 500;
-export const MAX_FILTER_DEPTH = 16;
+const MAX_CONDITIONS = 500;
+const MAX_FILTER_DEPTH = 16;
 
-export const EVERYTHING: Condition = Object.freeze({ on: 'and', of: [] });
-export const NO_EVENT: Condition = Object.freeze({ on: 'or', of: [] });
+const EVERYTHING: Condition = Object.freeze({ on: 'and', of: [] });
 
 /**
  * @param isPrivate whether an attribute is private at the time it is asked: a stream outlives declarations.

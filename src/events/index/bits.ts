@@ -44,10 +44,6 @@ export function addBit(bits: Bits, ordinal: number): void {
   bits[ordinal >>> 5] = ((bits[ordinal >>> 5] as number) | (1 << (ordinal & 31))) >>> 0;
 }
 
-export function hasBit(bits: Bits, ordinal: number): boolean {
-  return ((bits[ordinal >>> 5] as number) & (1 << (ordinal & 31))) !== 0;
-}
-
 /** Each of these changes `into` and returns it. */
 export function intersect(into: Bits, other: Bits): Bits {
   for (let i = 0; i < WORDS; i++) into[i] = (into[i] as number) & (other[i] as number);

@@ -28,7 +28,7 @@ import { viewersOf } from '../visibility.ts';
 export type Term = string;
 
 /** Longer values are cut: what begins alike meets under one term, and the events themselves decide. */
-export const MAX_VALUE_POINTS = 200;
+const MAX_VALUE_POINTS = 200;
 const MAX_WORD_CHARS = 60;
 
 export const typeTerm = (type: string): Term => `t:${type}`;

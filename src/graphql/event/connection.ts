@@ -14,7 +14,7 @@ import { builder } from '../builder.ts';
 import type { Context } from '../context.ts';
 
 export const DEFAULT_PAGE = 50;
-export const MAX_PAGE = 500;
+const MAX_PAGE = 500;
 
 export interface PageArgs {
   readonly first?: number | null | undefined;
