@@ -193,7 +193,7 @@ const SETTINGS = {
     'EVENTREE_CHECKPOINT_INTERVAL_MS',
     '10000',
     'How often a silent eventStream says where it stands.',
-    whole(100, 60_000),
+    whole(100, 10_000),
   ),
   drainTimeoutMs: setting(
     'EVENTREE_DRAIN_TIMEOUT_MS',
@@ -241,8 +241,11 @@ export function loadConfig(env: NodeJS.ProcessEnv = process.env): Config {
 }
 
 /** Where the commands find a server: the one they are told, or the one that these settings start. */
-export function serverUrl({ url, port }: Pick<Config, 'url' | 'port'>): string {
-  return url ?? `http://127.0.0.1:${port || 4000}/graphql`;
+export function serverUrl({ url, host, port }: Pick<Config, 'url' | 'host' | 'port'>): string {
+  if (url !== undefined) return url;
+  // Who listens on all addresses, as on 0.0.0.0, listens there too.
+  const address = isLoopback(host) ? host : '127.0.0.1';
+  return `http://${address.includes(':') ? `[${address}]` : address}:${port || 4000}/graphql`;
 }
 
 /** Without a secret or key set of its own the server makes tokens itself, for whoever sits at the machine. */

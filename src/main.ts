@@ -4,6 +4,7 @@
  */
 import { readFileSync } from 'node:fs';
 import { Command, CommanderError } from 'commander';
+import { endWithReader } from './cli/terminal.ts';
 
 /** Each module declares its arguments, options and examples, and what is done. */
 interface CommandModule {
@@ -39,6 +40,7 @@ Settings are environment variables; \`eventree config\` explains them all.`;
 
 /** @returns the exit code: 0 done, 1 failed, 2 used wrongly. */
 export async function main(argv: readonly string[]): Promise<number> {
+  endWithReader();
   let exitCode = 0;
   const program = new Command('eventree')
     .description('The record of what happened in a platform, and the live wire to it.')

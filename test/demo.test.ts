@@ -1,10 +1,13 @@
 /** The demo, run as its users run it: a program beside a server, which knows the public API only. */
 import { spawn } from 'node:child_process';
+import { readFile } from 'node:fs/promises';
 import { createServer } from 'node:http';
 import { createRequire } from 'node:module';
 import type { AddressInfo } from 'node:net';
+import { join } from 'node:path';
 import { beforeAll, describe, expect, onTestFinished, test } from 'vitest';
-import { worldForFile } from './support/world.ts';
+import { emptyFolder, environmentOf, eventree } from './support/cli.ts';
+import { openWorld, worldForFile } from './support/world.ts';
 
 const PAYLOADS = 329;
 /** Compiling it and declaring 161 event types takes its time where other tests run beside. */
@@ -22,6 +25,9 @@ describe('npm run demo', () => {
 
   test('records each payload of the package once', () => {
     expect(first).toMatchObject({ exitCode: 0, errors: '' });
+    expect(first.output).toContain(
+      '\nResources  13 repositories, 13 of them new; 10 are open to everybody\n',
+    );
     expect(first.output).toContain(`${PAYLOADS} events, ${PAYLOADS} of them new`);
     expect(events).toHaveLength(PAYLOADS);
   });
@@ -177,11 +183,36 @@ describe('npm run demo', () => {
   });
 
   test(
+    'can be brought to another server, with its types',
+    async () => {
+      const folder = await emptyFolder();
+      const here = await environmentOf(world());
+      const exported = await eventree(['export', '-o', 'events.ndjson', '--types', 'types.json'], {
+        environment: here,
+        folder,
+      });
+      expect(exported).toMatchObject({ code: 0, stderr: '' });
+      const other = await openWorld();
+      const there = await environmentOf(other);
+      const imported = await eventree(['import', 'events.ndjson', '--types', 'types.json', '--json'], {
+        environment: there,
+        folder,
+      });
+      expect(imported).toMatchObject({ code: 0, stderr: '' });
+      expect(JSON.parse(imported.stdout)).toMatchObject({ read: PAYLOADS, recorded: PAYLOADS });
+      const again = await eventree(['export'], { environment: there, folder });
+      expect(again.stdout).toBe(await readFile(join(folder, 'events.ndjson'), 'utf8'));
+    },
+    TIMEOUT_MS,
+  );
+
+  test(
     'adds nothing when it is run again',
     async () => {
       const again = await runDemo(await surroundings());
       expect(again).toMatchObject({ exitCode: 0, errors: '' });
-      expect(again.output).toContain('Declared   0 attributes and 0 event types');
+      expect(again.output).toContain('Declared   0 attributes and 0 event types\n');
+      expect(again.output).toContain('Resources  13 repositories, 0 of them new;');
       expect(again.output).toContain(`${PAYLOADS} events, 0 of them new`);
       expect(await recorded()).toEqual(events);
     },
@@ -190,7 +221,8 @@ describe('npm run demo', () => {
 
   async function surroundings() {
     return {
-      EVENTREE_URL: `${world().servers[0]?.url}/graphql`,
+      // Without a path.
+      EVENTREE_URL: String(world().servers[0]?.url),
       EVENTREE_TOKEN: await world().token({ subject: 'developer', groups: ['admin'] }),
     };
   }
@@ -217,12 +249,44 @@ describe('where the demo cannot run', () => {
   test(
     'it says to start a server, when none answers',
     async () => {
-      const run = await runDemo({ EVENTREE_URL: 'http://127.0.0.1:1/graphql' });
+      const run = await runDemo({ EVENTREE_URL: 'http://127.0.0.1:1' });
       expect(run).toEqual({
         exitCode: 1,
         output: '',
-        errors:
-          'No server answers at http://127.0.0.1:1/graphql. Start one first, in another terminal: npm start\n',
+        errors: expect.stringMatching(
+          /^The server at http:\/\/127\.0\.0\.1:1\/graphql cannot be reached: .+\. Start one first, in another terminal: npm start\n$/,
+        ),
+      });
+    },
+    TIMEOUT_MS,
+  );
+
+  test(
+    'it says what a token is taken from, when there is none',
+    async () => {
+      const other = await openWorld();
+      const run = await runDemo({
+        EVENTREE_URL: String(other.servers[0]?.url),
+        EVENTREE_DATA_DIR: './nowhere',
+      });
+      expect(run).toEqual({
+        exitCode: 1,
+        output: '',
+        errors: expect.stringMatching(/^Recording takes a token: set EVENTREE_TOKEN .*\.\n$/),
+      });
+    },
+    TIMEOUT_MS,
+  );
+
+  test(
+    'it says what to do about a token, when the server does not take it',
+    async () => {
+      const other = await openWorld();
+      const run = await runDemo({ EVENTREE_URL: String(other.servers[0]?.url), EVENTREE_TOKEN: 'nope' });
+      expect(run).toEqual({
+        exitCode: 1,
+        output: '',
+        errors: expect.stringMatching(/ Set EVENTREE_TOKEN to one that it does, or .*\.\n$/),
       });
     },
     TIMEOUT_MS,
@@ -236,7 +300,10 @@ describe('where the demo cannot run', () => {
       await new Promise((resolve) => other.once('listening', resolve));
       const { port } = other.address() as AddressInfo;
       const run = await runDemo({ EVENTREE_URL: `http://127.0.0.1:${port}/` });
-      expect(run).toMatchObject({ exitCode: 1, errors: expect.stringContaining('is not Eventree') });
+      expect(run).toMatchObject({
+        exitCode: 1,
+        errors: expect.stringMatching(/ It is not Eventree: set EVENTREE_URL\.\n$/),
+      });
     },
     TIMEOUT_MS,
   );

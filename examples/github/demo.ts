@@ -13,15 +13,15 @@
 import { setTimeout as pause } from 'node:timers/promises';
 import { isDeepStrictEqual } from 'node:util';
 import pc from 'picocolors';
-import { StartError } from '../../src/base/errors.ts';
+import type { Client } from '../../src/client/index.ts';
 import { loadConfig } from '../../src/config.ts';
-import { type Client, connect, DemoError } from './client.ts';
+import { connect, explain } from './client.ts';
 import { type EventInput, toEvent } from './mapping.ts';
 import { readDeliveries } from './payloads.ts';
 import { queries, subscription } from './queries.ts';
 import { countEvents, growTrees, type Tree } from './relations.ts';
 import { ANONYMOUS, type ResourceInput, repositoriesOf } from './resources.ts';
-import { print, startProgress, stopProgress } from './screen.ts';
+import { counted, print, startProgress, stopProgress } from './screen.ts';
 import {
   type AttributeInput,
   attributesToDeclare,
@@ -50,8 +50,8 @@ async function demo(): Promise<void> {
 // ── 1. Declare ───────────────────────────────────────────────────────────────────────────────────────
 
 /** Declares what the server does not know yet, or knows otherwise. */
-async function declare({ ask }: Client): Promise<void> {
-  const known = await ask<Known>(`{
+async function declare({ request }: Client): Promise<void> {
+  const known = await request<Known>(`{
     attributes { name kind description indexed }
     eventTypes {
       name category severity messageTemplate
@@ -67,19 +67,21 @@ async function declare({ ask }: Client): Promise<void> {
 
   const advance = startProgress('Declaring', attributes.length + eventTypes.length);
   for (const input of attributes) {
-    await ask('mutation ($input: DefineAttributeInput!) { defineAttribute(input: $input) { name } }', {
+    await request('mutation ($input: DefineAttributeInput!) { defineAttribute(input: $input) { name } }', {
       input,
     });
     advance(1);
   }
   for (const input of eventTypes) {
-    await ask('mutation ($input: DefineEventTypeInput!) { defineEventType(input: $input) { name } }', {
+    await request('mutation ($input: DefineEventTypeInput!) { defineEventType(input: $input) { name } }', {
       input,
     });
     advance(1);
   }
   stopProgress();
-  print(`Declared   ${attributes.length} attributes and ${eventTypes.length} event types`);
+  print(
+    `Declared   ${counted(attributes.length, 'attribute')} and ${counted(eventTypes.length, 'event type')}`,
+  );
 }
 
 interface Known {
@@ -100,19 +102,21 @@ function isNewTo<Declared extends { readonly name: string }>(known: readonly Dec
 // ── 2. Say who may see what ──────────────────────────────────────────────────────────────────────────
 
 /** Puts those that are not there yet: what somebody has changed since stays as it is. */
-async function putRepositories({ ask }: Client, repositories: readonly ResourceInput[]): Promise<void> {
+async function putRepositories({ request }: Client, repositories: readonly ResourceInput[]): Promise<void> {
   let put = 0;
   for (const input of repositories) {
-    const { resource } = await ask<{ resource: object | null }>(
+    const { resource } = await request<{ resource: object | null }>(
       'query ($ref: ResourceRef!) { resource(ref: $ref) { ref } }',
       { ref: input.ref },
     );
     if (resource !== null) continue;
-    await ask('mutation ($input: PutResourceInput!) { putResource(input: $input) { ref } }', { input });
+    await request('mutation ($input: PutResourceInput!) { putResource(input: $input) { ref } }', { input });
     put++;
   }
   const open = repositories.filter(({ acl }) => acl.viewData.includes(ANONYMOUS));
-  print(`Put        ${put} of ${repositories.length} repositories; ${open.length} are open to everybody`);
+  print(
+    `Resources  ${counted(repositories.length, 'repository', 'repositories')}, ${put} of them new; ${open.length} ${open.length === 1 ? 'is' : 'are'} open to everybody`,
+  );
 }
 
 // ── 3. Record ────────────────────────────────────────────────────────────────────────────────────────
@@ -124,7 +128,7 @@ async function record(client: Client, trees: readonly Tree[]): Promise<void> {
   for (let at = 0; at < trees.length; at += BATCH_TREES) {
     const batch = trees.slice(at, at + BATCH_TREES);
     // All or nothing. Their ids make it safe to send again what got no answer.
-    await client.ask(
+    await client.request(
       'mutation ($input: [RecordEventInput!]!) { recordEvents(input: $input) { events { id } } }',
       { input: batch.map(toInput) },
     );
@@ -135,7 +139,7 @@ async function record(client: Client, trees: readonly Tree[]): Promise<void> {
   const added = (await countRecorded(client)) - before;
   const alone = trees.filter(({ children }) => children.length === 0).length;
   print(
-    `Recorded   ${total} events, ${added} of them new; ${trees.length - alone} trees and ${alone} events by themselves`,
+    `Recorded   ${counted(total, 'event')}, ${added} of them new; ${counted(trees.length - alone, 'tree')} and ${counted(alone, 'event')} by ${alone === 1 ? 'itself' : 'themselves'}`,
   );
 }
 
@@ -144,8 +148,8 @@ function toInput({ delivery, children }: Tree): EventInput {
   return { ...toEvent(delivery), ...(children.length > 0 && { children: children.map(toInput) }) };
 }
 
-async function countRecorded({ ask }: Client): Promise<number> {
-  const { events } = await ask<{ events: { totalCount: number } }>(
+async function countRecorded({ request }: Client): Promise<number> {
+  const { events } = await request<{ events: { totalCount: number } }>(
     '{ events(first: 1, filter: { type: { startsWith: "github." } }) { totalCount } }',
   );
   return events.totalCount;
@@ -170,8 +174,8 @@ async function printWhatNext(client: Client, trees: readonly Tree[]): Promise<vo
 }
 
 /** Of the event that was recorded first. */
-async function firstCursor({ ask }: Client): Promise<string> {
-  const { events } = await ask<{ events: { nodes: [{ cursor: string }] } }>(
+async function firstCursor({ request }: Client): Promise<string> {
+  const { events } = await request<{ events: { nodes: [{ cursor: string }] } }>(
     '{ events(first: 1, order: OLDEST_FIRST, filter: { type: { startsWith: "github." } }) { nodes { cursor } } }',
   );
   return events.nodes[0].cursor;
@@ -190,7 +194,8 @@ try {
   await demo();
 } catch (error) {
   stopProgress();
-  if (!(error instanceof DemoError || error instanceof StartError)) throw error;
-  process.stderr.write(`${error.message}\n`);
+  const sentence = explain(error);
+  if (sentence === null) throw error;
+  process.stderr.write(`${sentence}\n`);
   process.exitCode = 1;
 }

@@ -10,6 +10,11 @@ export function print(line: string): void {
   process.stdout.write(`${line}\n`);
 }
 
+/** e.g. `1 event`, `2 events` */
+export function counted(number: number, one: string, several = `${one}s`): string {
+  return `${number} ${number === 1 ? one : several}`;
+}
+
 /**
  * A bar where there is a person to see it move, else a line now and then.
  *

@@ -17,7 +17,7 @@ export function complain(error: unknown): 1 | 2 {
 }
 
 /** What went wrong, for a person. */
-export function sentenceOf(error: unknown): string {
+function sentenceOf(error: unknown): string {
   if (error instanceof EventreeClientError) {
     const hint = HINTS[error.code];
     return hint === undefined ? error.message : `${error.message}\n${hint}`;

@@ -2,7 +2,7 @@
 import type { Command } from 'commander';
 import { StartError } from '../base/errors.ts';
 import { describeConfig, loadConfig, type SettingInForce } from '../config.ts';
-import { colorsFor, endWithReader, print, printJson } from './terminal.ts';
+import { colorsFor, print, printJson } from './terminal.ts';
 
 const EXAMPLES = `
 Settings are environment variables. Secrets are never shown. Where a setting is wrong, misspelt or contradicts
@@ -18,7 +18,6 @@ export function declare(command: Command, exitWith: (code: number) => void): voi
     .option('--json', 'one JSON array of { variable, value, fallback, meaning }')
     .addHelpText('after', EXAMPLES)
     .action(async (options: { json?: true }) => {
-      endWithReader();
       const settings = describeConfig();
       if (options.json) await printJson(settings);
       else await print(table(settings));

@@ -29,8 +29,13 @@ export function addConnectionOptions(command: Command): Command {
 /** @throws StartError */
 export async function connect(given: ConnectionOptions): Promise<Client> {
   const config = loadConfig();
-  const url = parseUrl(given.url ?? serverUrl(config));
-  const token = given.token ?? config.token;
+  return connectBy({ ...config, url: given.url ?? config.url, token: given.token ?? config.token });
+}
+
+/** The same without a command line: as the settings say. @throws StartError */
+export async function connectBy(config: Config): Promise<Client> {
+  const url = parseUrl(serverUrl(config));
+  const { token } = config;
   if (token !== undefined) return createClient({ url: url.href, token: parseToken(token) });
   const secret = await developmentSecret(config, url);
   if (secret === null) return createClient({ url: url.href });

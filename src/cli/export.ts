@@ -6,7 +6,7 @@
  */
 import { createWriteStream } from 'node:fs';
 import { finished } from 'node:stream/promises';
-import { type Command, Option } from 'commander';
+import { type Command, InvalidArgumentError, Option } from 'commander';
 import { messageOf } from '../base/errors.ts';
 import type { Client } from '../client/client.ts';
 import { EVENT_FIELDS, type EventNode, type PlainEvent, plainEvent } from '../client/event.ts';
@@ -15,21 +15,28 @@ import { addConnectionOptions, type ConnectionOptions, connect } from './connect
 import { addFilterOptions, type FilterOptions, filterOf } from './filter-options.ts';
 import { createPatience } from './patience.ts';
 import { startProgress } from './progress.ts';
-import { endWithReader, print } from './terminal.ts';
+import { print } from './terminal.ts';
+import { writeTypesFile } from './types-file.ts';
 
 interface ExportOptions extends ConnectionOptions, FilterOptions {
   readonly journal: string;
   readonly format: 'ndjson' | 'cloudevents';
   readonly output: string;
+  readonly types?: string;
 }
 
 const EXAMPLES = `
 Every line is one event, with all that you may see of it: take a token of group/admin for a whole copy. ndjson has the
-fields of this API's RecordEventInput; cloudevents is CloudEvents 1.0 in JSON. Both can be imported again, here or
-elsewhere, and are the same events there. With a filter, see to it that it takes parents with their children.
+fields of this API's RecordEventInput; cloudevents is CloudEvents 1.0 in JSON. With a filter, see to it that it takes
+parents with their children.
+
+\`eventree import\` makes either format the same events again, on this server or one that knows their types: --types
+writes a declaration file of all attributes and event types this server has, without those that every server has. Give
+it to \`eventree import --types\`, or to a server's start. Rights are not exported: import leaves acl_change out.
 
 Examples:
   eventree export -o events.ndjson
+  eventree export -o events.ndjson --types eventree.types.json
   eventree export --type "deployment.*" --format cloudevents | gzip > deployments.ndjson.gz
   eventree export --filter '{"recordedAt":{"gte":"2026-11-01T00:00:00Z"}}' -o november.ndjson`;
 
@@ -56,18 +63,22 @@ export function declare(command: Command, exitWith: (code: number) => void): voi
     .addOption(
       new Option('--format <format>', 'what a line is').choices(['ndjson', 'cloudevents']).default('ndjson'),
     )
-    .option('-o, --output <file>', 'the file to write, - for standard output', '-');
+    .option('-o, --output <file>', 'the file to write, - for standard output', '-')
+    .option(
+      '--types <file.json>',
+      'also write a declaration file of the attributes and event types',
+      checkTypesFile,
+    );
   addConnectionOptions(command)
     .addHelpText('after', EXAMPLES)
     .action(async (options: ExportOptions) => {
-      endWithReader();
       await exportEvents(options);
       exitWith(0);
     });
 }
 
 async function exportEvents(options: ExportOptions): Promise<void> {
-  const { journal, format, output } = options;
+  const { journal, format, output, types } = options;
   const client = await connect(options);
   const filter = await filterOf(options, client);
   const total = process.stderr.isTTY ? await count(client, { journal, filter }) : null;
@@ -96,6 +107,8 @@ async function exportEvents(options: ExportOptions): Promise<void> {
       page = await readPage();
     }
     await sink.end();
+    // Last: a type that was declared meanwhile is in it.
+    if (types !== undefined) await writeTypesFile(types, client, patiently);
   } finally {
     progress.stop();
   }
@@ -104,6 +117,12 @@ async function exportEvents(options: ExportOptions): Promise<void> {
       `${orphans} of these events belong to a parent that you may not see: they are exported without it.`,
     );
   }
+}
+
+function checkTypesFile(file: string): string {
+  // Under another name, who reads it takes it for a program.
+  if (file.endsWith('.json')) return file;
+  throw new InvalidArgumentError('Its name ends with .json, as in eventree.types.json.');
 }
 
 /** Grows by doubling, and shrinks at once. */

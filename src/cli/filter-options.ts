@@ -68,7 +68,7 @@ export async function filterOf(
 }
 
 /** Options of one name are alternatives; different ones must all hold. */
-export function buildFilter(options: FilterOptions, kinds: AttributeKinds): Filter | null {
+function buildFilter(options: FilterOptions, kinds: AttributeKinds): Filter | null {
   const { type = [], resource = [], resourceType = [], actor = [], category = [], attribute = [] } = options;
   const { severity, within, search } = options;
   const all: Filter[] = [];
@@ -108,7 +108,7 @@ function valueFor(test: AttributeTest['test'], text: string, kind: string | unde
   return test === 'startsWith' ? text : attributeValue(text, kind);
 }
 
-export function parseAttributeTest(text: string): AttributeTest {
+function parseAttributeTest(text: string): AttributeTest {
   const [, name, operator, value = ''] =
     /^([A-Za-z][A-Za-z0-9_.-]*)(?:(\^=|!=|>=|<=|=|>|<)(.*))?$/s.exec(text) ?? [];
   if (name === undefined) {

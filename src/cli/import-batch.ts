@@ -34,8 +34,6 @@ export interface BatchOutcome {
 export interface SenderOptions {
   readonly client: Client;
   readonly patiently: Patience;
-  /** Declare event types that the server does not know. */
-  readonly defineTypes: boolean;
   readonly now?: () => number;
 }
 
@@ -50,7 +48,6 @@ interface Answered {
 }
 
 const RECORD = `mutation ($input: [RecordEventInput!]!) { recordEvents(input: $input) { events { id kept } } }`;
-const DEFINE = `mutation ($name: String!) { defineEventType(input: { name: $name, category: ACTION }) { name } }`;
 /** The most aliases that an operation may have. */
 const LOOK_UP_AT_ONCE = 100;
 
@@ -60,8 +57,7 @@ const HOPELESS = ['UNREACHABLE', 'UNAVAILABLE', 'RATE_LIMITED', 'BAD_RESPONSE', 
 export function createSender(
   options: SenderOptions,
 ): (lines: readonly NumberedLine[]) => Promise<BatchOutcome> {
-  const { client, patiently, defineTypes, now = Date.now } = options;
-  const undefinable = new Set<string>();
+  const { client, patiently, now = Date.now } = options;
 
   return async (lines) => {
     const there = await lookUp(lines.map(({ input }) => input.id));
@@ -91,7 +87,6 @@ export function createSender(
         return data.recordEvents.events;
       } catch (error) {
         if (!(error instanceof EventreeClientError) || isHopeless(error)) throw error;
-        if (await defined(error)) continue;
         const blamed = blame(error, rest);
         if (blamed === null) {
           const half = Math.ceil(rest.length / 2);
@@ -105,21 +100,6 @@ export function createSender(
       }
     }
     return [];
-  }
-
-  /** Whether the type that the server does not know has been declared now. */
-  async function defined({ code, facts: { type } }: EventreeClientError): Promise<boolean> {
-    if (!defineTypes || code !== 'UNKNOWN_EVENT_TYPE' || typeof type !== 'string' || undefinable.has(type))
-      return false;
-    undefinable.add(type);
-    try {
-      await patiently(() => client.request(DEFINE, { name: type }));
-      return true;
-    } catch (error) {
-      // Its name may be none for a type; then its lines are refused. Without the right to declare, all are.
-      if (error instanceof EventreeClientError && error.code === 'BAD_USER_INPUT') return false;
-      throw error;
-    }
   }
 
   /** Those of the ids that are in a journal already, as far as whoever imports may see it. */

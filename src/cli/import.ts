@@ -11,6 +11,8 @@ import { stat } from 'node:fs/promises';
 import { type Command, InvalidArgumentError, Option } from 'commander';
 import { parseDateTime } from '../base/date-time.ts';
 import { EventreeError, messageOf, StartError } from '../base/errors.ts';
+import { ACL_CHANGE } from '../events/builtin.ts';
+import { readDeclarationFile } from '../events/declaration.ts';
 import { addConnectionOptions, type ConnectionOptions, connect } from './connect.ts';
 import { type BatchOutcome, createSender, type NumberedLine, type Refusal } from './import-batch.ts';
 import { createLineParser, type ParserOptions } from './import-line.ts';
@@ -18,15 +20,18 @@ import { linesOf } from './lines.ts';
 import { wholeNumber } from './options.ts';
 import { createPatience } from './patience.ts';
 import { startProgress } from './progress.ts';
-import { endWithReader, plainText, print, printJson } from './terminal.ts';
+import { plainText, print, printJson } from './terminal.ts';
+import { declareTypes } from './types-file.ts';
 
 interface ImportOptions extends ConnectionOptions, ParserOptions {
   readonly batch: number;
-  readonly defineTypes?: true;
+  readonly types?: string;
   readonly json?: true;
 }
 
 interface Summary {
+  /** Attributes and event types of --types that the server lacked or had otherwise. */
+  declared: number;
   read: number;
   recorded: number;
   alreadyThere: number;
@@ -54,20 +59,25 @@ type stays, data becomes the payload, correlationid the correlationId. The id fo
 subject becomes the resource if it is written type/id; if not, the payload is { subject, data }. All else (source,
 id, dataschema, extensions) is kept as privatePayload.cloudEvent.
 
+The server must know the event types of the lines, and their attributes. --types takes a declaration file, as
+\`eventree export --types\` writes it and servers read it at start: what the server lacks or has otherwise is declared
+as the file has it, what else it has stays. A type that the file disables is disabled when all lines are read. Lines
+are held to what is declared now: events from before an attribute became required, or was taken from its type, are
+refused.
+
 A line that does not say when it happened has happened at --occurred-at, or when it is first imported.
 
 Examples:
   eventree import events.ndjson
   eventree export --format cloudevents | EVENTREE_URL=https://other.example eventree import - --token …
   eventree import archive.ndjson --journal archive
-  zcat events.ndjson.gz | eventree import - --define-types --json | jq .refused`;
+  eventree import events.ndjson --types eventree.types.json
+  zcat events.ndjson.gz | eventree import - --json | jq .refused`;
 
 /** With a batch of 100 that is far below what a server takes in one request. */
 const BATCH_BYTES = 1_048_576;
 const LINE_BYTES = 16_000_000;
 const MOST_LISTED = 10_000;
-/** An event that says who may see what would be believed: nobody but the server may record one. */
-const RIGHTS_CHANGE = 'acl_change';
 
 export function declare(command: Command, exitWith: (code: number) => void): void {
   const format = new Option('--format <format>', 'auto tells them apart line by line');
@@ -81,15 +91,17 @@ export function declare(command: Command, exitWith: (code: number) => void): voi
     .option('--keep-ids', 'keep the ids of events that go into another journal')
     .option('--occurred-at <time>', 'when events happened that do not say it', checkTime)
     .option('--batch <number>', 'events sent at once', wholeNumber(1, 1_000), 100)
-    .option('--define-types', 'declare event types that the server does not know (needs group/admin)')
+    .option(
+      '--types <file>',
+      'first declare the attributes and event types of this file as it has them (needs group/admin)',
+    )
     .option(
       '--json',
-      'print { read, recorded, alreadyThere, notKept, leftOut, refusedInAll, refused: [{ line, code, message }] }',
+      'print { declared, read, recorded, alreadyThere, notKept, leftOut, refusedInAll, refused: [{ line, code, message }] }',
     );
   addConnectionOptions(command)
     .addHelpText('after', EXAMPLES)
     .action(async (file: string, options: ImportOptions) => {
-      endWithReader();
       const summary = await importFile(file, options);
       if (options.json) await printJson(summary);
       else await print(sentence(summary));
@@ -100,11 +112,14 @@ export function declare(command: Command, exitWith: (code: number) => void): voi
 async function importFile(file: string, options: ImportOptions): Promise<Summary> {
   const parse = createLineParser(options);
   const client = await connect(options);
-  const { batch: batchSize, defineTypes = false } = options;
+  const { batch: batchSize, types } = options;
+  const declarations = types === undefined ? null : await readDeclarationFile(types);
   const source = await openSource(file);
   const progress = startProgress('bytes', source.size);
-  const send = createSender({ client, patiently: createPatience(progress.say), defineTypes });
+  const patiently = createPatience(progress.say);
+  const send = createSender({ client, patiently });
   const summary: Summary = {
+    declared: 0,
     read: 0,
     recorded: 0,
     alreadyThere: 0,
@@ -137,13 +152,16 @@ async function importFile(file: string, options: ImportOptions): Promise<Summary
   };
 
   try {
+    const declared = declarations && (await declareTypes(declarations.declarations, client, patiently));
+    summary.declared = declared?.count ?? 0;
     for await (const line of linesOf(source.stream, LINE_BYTES)) {
       if ('text' in line && line.text.trim() === '') continue;
       summary.read++;
       try {
         if ('problem' in line) throw new EventreeError('BAD_USER_INPUT', line.problem);
         const parsed = parse(line.text.trim());
-        if (parsed.input.type === RIGHTS_CHANGE) {
+        // An event that says who may see what would be believed: nobody but the server may record one.
+        if (parsed.input.type === ACL_CHANGE) {
           summary.leftOut++;
           continue;
         }
@@ -159,6 +177,7 @@ async function importFile(file: string, options: ImportOptions): Promise<Summary
       if (batch.length >= batchSize) await flush();
     }
     await flush();
+    await declared?.finish();
   } catch (error) {
     const isUnderWay = summary.recorded + summary.alreadyThere > 0;
     if (isUnderWay) progress.say(`The import stops here and may be run again. ${sentence(summary).trim()}`);
@@ -187,12 +206,15 @@ async function openSource(file: string): Promise<Source> {
   }
 }
 
-function sentence({ read, recorded, alreadyThere, notKept, leftOut, refusedInAll }: Summary): string {
+function sentence(summary: Summary): string {
+  const { declared, read, recorded, alreadyThere, notKept, leftOut, refusedInAll } = summary;
+  const before =
+    declared === 0 ? '' : `${declared} ${declared === 1 ? 'declaration' : 'declarations'} made. `;
   const parts = [`${recorded} recorded`, `${alreadyThere} already there`];
   if (notKept > 0) parts.push(`${notKept} of disabled types, not kept`);
   if (leftOut > 0) parts.push(`${leftOut} changes of rights left out`);
   if (refusedInAll > 0) parts.push(`${refusedInAll} refused`);
-  return `${read} ${read === 1 ? 'event' : 'events'} read: ${parts.join(', ')}.\n`;
+  return `${before}${read} ${read === 1 ? 'event' : 'events'} read: ${parts.join(', ')}.\n`;
 }
 
 function checkTime(text: string): string {

@@ -4,7 +4,7 @@ import pg from 'pg';
 import { createLogger, type Logger } from '../base/logger.ts';
 import { type Config, loadConfig } from '../config.ts';
 import { migrate } from '../db/migrate.ts';
-import { endWithReader, print, printJson } from './terminal.ts';
+import { print, printJson } from './terminal.ts';
 
 const EXAMPLES = `
 A server migrates its database when it starts, one at a time where several start at once. Use this where the
@@ -19,7 +19,6 @@ export function declare(command: Command, exitWith: (code: number) => void): voi
     .option('--json', 'print { applied: [name, …] }')
     .addHelpText('after', EXAMPLES)
     .action(async ({ json }: { json?: true }) => {
-      endWithReader();
       const config = loadConfig();
       // What was applied is the answer; only trouble is logged beside it.
       const logger = createLogger(config.logLevel === 'info' ? 'warn' : config.logLevel);

@@ -6,7 +6,7 @@ import { CATEGORIES, EVENT_FIELDS, type EventNode, plainEvent, SEVERITIES } from
 import { attributeKinds, attributeValue } from './attribute-value.ts';
 import { addConnectionOptions, type ConnectionOptions, connect } from './connect.ts';
 import { collect, oneOf } from './options.ts';
-import { endWithReader, plainText, print, printJson } from './terminal.ts';
+import { plainText, print, printJson } from './terminal.ts';
 
 interface RecordOptions extends ConnectionOptions {
   readonly journal: string;
@@ -62,7 +62,6 @@ export function declare(command: Command, exitWith: (code: number) => void): voi
   addConnectionOptions(command)
     .addHelpText('after', EXAMPLES)
     .action(async (type: string, options: RecordOptions) => {
-      endWithReader();
       await record(type, options);
       exitWith(0);
     });

@@ -3,7 +3,7 @@ import type { Command } from 'commander';
 import { createLogger } from '../base/logger.ts';
 import { loadConfig } from '../config.ts';
 import { type RunningServer, startServer } from '../server/server.ts';
-import { colorsFor } from './terminal.ts';
+import { colorsFor, goOnWithoutReader } from './terminal.ts';
 
 const EXAMPLES = `
 Without any setting the server runs its own PostgreSQL in the folder ./.eventree, listens on 127.0.0.1:4000 and
@@ -22,8 +22,7 @@ export function declare(command: Command, exitWith: (code: number) => void): voi
 }
 
 async function serve(): Promise<number> {
-  // A server outlives whoever read its greeting.
-  for (const stream of [process.stdout, process.stderr]) stream.on('error', () => {});
+  goOnWithoutReader();
   const config = loadConfig();
   const logger = createLogger(config.logLevel);
   const told = untilTold();

@@ -14,7 +14,7 @@ import { addConnectionOptions, type ConnectionOptions, connect } from './connect
 import { eventLine } from './event-line.ts';
 import { addFilterOptions, type Filter, type FilterOptions, filterOf } from './filter-options.ts';
 import { wholeNumber } from './options.ts';
-import { colorsFor, endWithReader, interruption, plainText, print, printJson } from './terminal.ts';
+import { colorsFor, interruption, plainText, print, printJson } from './terminal.ts';
 
 interface TailOptions extends ConnectionOptions, FilterOptions {
   readonly journal: string;
@@ -52,7 +52,6 @@ export function declare(command: Command, exitWith: (code: number) => void): voi
   addConnectionOptions(command)
     .addHelpText('after', EXAMPLES)
     .action(async (options: TailOptions) => {
-      endWithReader();
       await tail(options, interruption());
       exitWith(0);
     });

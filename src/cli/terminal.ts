@@ -26,13 +26,24 @@ export function printJson(value: unknown): Promise<void> {
 
 /** `eventree tail | head` has what it wanted: that is no failure. A disk that is full is one. */
 export function endWithReader(): void {
-  for (const stream of [process.stdout, process.stderr]) {
-    stream.on('error', (error: NodeJS.ErrnoException) => {
-      if (error.code === 'EPIPE') process.exit(0);
-      if (stream === process.stdout) process.stderr.write(`Nothing can be written: ${error.message}.\n`);
-      process.exit(1);
-    });
-  }
+  process.stdout.on('error', endForOutput);
+  process.stderr.on('error', endForErrors);
+}
+
+/** For what outlives whoever read its greeting. */
+export function goOnWithoutReader(): void {
+  process.stdout.off('error', endForOutput).on('error', () => {});
+  process.stderr.off('error', endForErrors).on('error', () => {});
+}
+
+function endForOutput({ code, message }: NodeJS.ErrnoException): void {
+  if (code === 'EPIPE') process.exit(0);
+  process.stderr.write(`Nothing can be written: ${message}.\n`);
+  process.exit(1);
+}
+
+function endForErrors({ code }: NodeJS.ErrnoException): void {
+  process.exit(code === 'EPIPE' ? 0 : 1);
 }
 
 /** Fires at the first Ctrl-C; a second one ends the process at once. */

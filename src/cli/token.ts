@@ -6,7 +6,7 @@ import { EventreeError, StartError } from '../base/errors.ts';
 import { type Config, loadConfig } from '../config.ts';
 import { developmentSecret } from '../server/development.ts';
 import { collect } from './options.ts';
-import { endWithReader, print, printJson } from './terminal.ts';
+import { print, printJson } from './terminal.ts';
 
 interface TokenOptions {
   readonly subject: string;
@@ -40,7 +40,6 @@ export function declare(command: Command, exitWith: (code: number) => void): voi
     .option('--json', 'print { token, expiresAt }')
     .addHelpText('after', EXAMPLES)
     .action(async (options: TokenOptions) => {
-      endWithReader();
       await sign(options);
       exitWith(0);
     });

@@ -1,6 +1,7 @@
 import { readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { beforeAll, describe, expect, test } from 'vitest';
+import { readDeclarationFile } from '../../src/events/declaration.ts';
 import { emptyFolder, environmentOf, eventree, startEventree } from '../support/cli.ts';
 import { newEvents, RECORD } from '../support/load.ts';
 import { freePort } from '../support/redis.ts';
@@ -22,38 +23,68 @@ describe('eventree export', () => {
     await recordTrees(world());
   });
 
-  test.each(['ndjson', 'cloudevents'])(
-    'writes %s by which another server has the same events',
-    async (format) => {
-      const exported = await eventree(['export', '--format', format], { environment });
-      expect(exported).toMatchObject({ code: 0, stderr: '' });
+  test.each(['ndjson', 'cloudevents'])('writes %s by which an empty server has the same', async (format) => {
+    const folder = await emptyFolder();
+    const args = ['export', '--format', format, '--types', 'types.json'];
+    const exported = await eventree(args, { environment, folder });
+    expect(exported).toMatchObject({ code: 0, stderr: '' });
 
-      const other = await openWorld();
-      await declare(other);
-      const imported = await eventree(['import', '-', '--json'], {
-        environment: await environmentOf(other),
+    const other = await openWorld();
+    const there = await environmentOf(other);
+    for (const [declared, recorded] of [
+      [11, 8],
+      [0, 0],
+    ]) {
+      const imported = await eventree(['import', '-', '--types', 'types.json', '--json'], {
+        environment: there,
         input: exported.stdout,
+        folder,
       });
       expect(imported).toMatchObject({ code: 0, stderr: '' });
-      expect(JSON.parse(imported.stdout)).toMatchObject({ read: 8, recorded: 7, leftOut: 1, refused: [] });
+      const summary = { declared, read: 9, recorded, leftOut: 1, refused: [] };
+      expect(JSON.parse(imported.stdout)).toMatchObject(summary);
+    }
+    const events = await eventsOf(world());
+    expect(await eventsOf(other)).toEqual(events.filter(({ type }) => type.name !== 'acl_change'));
+    expect(await typesOf(other)).toEqual(await typesOf(world()));
 
-      const events = await eventsOf(world());
-      expect(await eventsOf(other)).toEqual(events.filter(({ type }) => type.name !== 'acl_change'));
-      // And what that one exports is, line by line, what it was given.
-      const again = await eventree(['export', '--format', format], {
-        environment: await environmentOf(other),
-      });
-      const lines = exported.stdout.split('\n').filter((line) => !line.includes('"acl_change"'));
-      expect(again.stdout).toBe(lines.join('\n'));
-    },
-  );
+    // And what that one exports is, line by line, what it was given.
+    const again = await eventree([...args.slice(0, -1), 'again.json'], { environment: there, folder });
+    const lines = exported.stdout.split('\n').filter((line) => !line.includes('"acl_change"'));
+    expect(again.stdout).toBe(lines.join('\n'));
+    const [first, second] = await Promise.all(
+      ['types.json', 'again.json'].map((name) => readFile(join(folder, name), 'utf8')),
+    );
+    expect(second).toBe(first);
+  });
+
+  test('writes the types as a server reads them at its start', async () => {
+    const folder = await emptyFolder();
+    const file = join(folder, 'eventree.types.json');
+    // Whatever is exported: all types.
+    const result = await eventree(['export', '--type', 'nope', '--types', file], { environment });
+    expect(result).toEqual({ code: 0, signal: null, stdout: '', stderr: '' });
+    const declarations = (await readDeclarationFile(undefined, folder))?.declarations;
+    // None of those that every server has, but for what was made another here.
+    expect(Object.keys(declarations?.attributes ?? {}).sort()).toEqual(Object.keys(KINDS).sort());
+    expect(Object.keys(declarations?.eventTypes ?? {})).toEqual(['job', 'job.retired', 'job.step', 'note']);
+
+    const other = await openWorld({ environment: { EVENTREE_TYPES_FILE: file } });
+    expect(await typesOf(other)).toEqual(await typesOf(world()));
+  });
+
+  test('takes a file for the types only under a name by which it is read as JSON', async () => {
+    const { code, stdout, stderr } = await eventree(['export', '--types', 'types'], { environment });
+    expect({ code, stdout }).toEqual({ code: 2, stdout: '' });
+    expect(stderr).toContain('ends with .json');
+  });
 
   test('writes to a file, and to standard output for -', async () => {
     const folder = await emptyFolder();
     const toFile = await eventree(['export', '-o', 'events.ndjson'], { environment, folder });
     expect(toFile).toMatchObject({ code: 0, stdout: '', stderr: '' });
     const text = await readFile(join(folder, 'events.ndjson'), 'utf8');
-    expect(text).toMatch(/^(\{.*\}\n){8}$/);
+    expect(text).toMatch(/^(\{.*\}\n){9}$/);
     expect((await eventree(['export', '-o', '-'], { environment })).stdout).toBe(text);
   });
 
@@ -85,6 +116,9 @@ describe('eventree export', () => {
     const { code, stderr } = await eventree(['export', '-o', 'no/folder/events.ndjson'], { environment });
     expect(code).toBe(1);
     expect(stderr).toMatch(/^The file no\/folder\/events\.ndjson cannot be written: .*\.\n$/);
+    const types = await eventree(['export', '--types', 'no/folder/types.json'], { environment });
+    expect(types.code).toBe(1);
+    expect(types.stderr).toMatch(/^The file no\/folder\/types\.json cannot be written: .*\.\n$/);
   });
 
   test('ends in peace when its reader has enough', async () => {
@@ -101,26 +135,42 @@ describe('eventree export', () => {
   });
 });
 
+const KINDS = {
+  branch: 'STRING',
+  size: 'INTEGER',
+  ratio: 'FLOAT',
+  done: 'BOOLEAN',
+  due: 'DATETIME',
+  any: 'JSON',
+  // A name that every object has.
+  constructor: 'RESOURCE',
+};
+
 async function declare(world: World): Promise<void> {
-  const attribute = `mutation ($name: String!, $kind: AttributeKind!) { defineAttribute(input: { name: $name, kind: $kind }) { name } }`;
-  const kinds = {
-    branch: 'STRING',
-    size: 'INTEGER',
-    ratio: 'FLOAT',
-    done: 'BOOLEAN',
-    due: 'DATETIME',
-    any: 'JSON',
-  };
-  for (const [name, kind] of Object.entries(kinds)) await world.ask(attribute, { name, kind });
-  const type = `mutation ($name: String!, $attributes: [EventTypeAttributeInput!]!) {
-    defineEventType(input: { name: $name, category: ACTION, messageTemplate: "{actor} ran {branch}", attributes: $attributes }) { name }
-  }`;
-  const attributes = Object.keys(kinds).map((name) => ({ name }));
-  await world.ask(type, { name: 'job', attributes });
-  await world.ask(type, { name: 'job.step', attributes });
+  const attribute = `mutation ($input: DefineAttributeInput!) { defineAttribute(input: $input) { name } }`;
+  for (const [name, kind] of Object.entries(KINDS)) {
+    const more = { size: { indexed: false, description: 'Of it.' }, ratio: { private: true } };
+    await world.ask(attribute, { input: { name, kind, ...more[name as keyof typeof more] } });
+  }
+  const attributes = Object.keys(KINDS).map((name) => ({ name }));
+  const job = { category: 'CALL', messageTemplate: '{actor} ran {branch}', attributes };
+  await define(world, { ...job, name: 'job', description: 'A job “ran”.', severity: 'LOW' });
+  await define(world, { ...job, name: 'job.step' });
+  await define(world, {
+    name: 'job.retired',
+    category: 'STATE',
+    attributes: [{ name: 'size', required: true }],
+  });
+  // A built-in one, made another.
+  await define(world, { name: 'note', category: 'USER', severity: 'CRITICAL' });
 }
 
-/** Seven events and a change of rights. */
+async function define(world: World, input: object): Promise<void> {
+  const type = `mutation ($input: DefineEventTypeInput!) { defineEventType(input: $input) { name } }`;
+  await world.ask(type, { input });
+}
+
+/** Eight events and a change of rights. */
 async function recordTrees(world: World): Promise<void> {
   const step = { type: 'job.step', resource: 'page/1' };
   const [root] = await record([
@@ -141,6 +191,7 @@ async function recordTrees(world: World): Promise<void> {
         done: false,
         due: '2026-01-02T03:04:05.678Z',
         any: [{ a: null }],
+        constructor: 'page/2',
       },
       payload: { deep: [{ er: 'ü 😀' }], n: 1e-7 },
       privatePayload: 'only for owners',
@@ -150,6 +201,13 @@ async function recordTrees(world: World): Promise<void> {
       ],
     },
   ]);
+  await record([{ type: 'job.retired', attributes: { size: 3 } }]);
+  await define(world, {
+    name: 'job.retired',
+    category: 'STATE',
+    enabled: false,
+    attributes: [{ name: 'size', required: true }],
+  });
   await record([{ type: 'note' }, { type: 'note', message: 'two\nlines\t\u001b[31m', payload: false }]);
   await record([{ type: 'note', message: 'later', parentId: root?.id }]);
   await world.ask('mutation { setResourceAcl(ref: "page/1", acl: { viewData: ["user/jane"] }) { ref } }');
@@ -161,6 +219,15 @@ async function recordTrees(world: World): Promise<void> {
 
 async function eventsOf(world: World): Promise<{ type: { name: string } }[]> {
   return (await world.ask(ALL)).events.nodes;
+}
+
+async function typesOf(world: World): Promise<unknown> {
+  return world.ask(`{
+    attributes { name kind description indexed private }
+    eventTypes {
+      name description category severity messageTemplate enabled attributes { required attribute { name } }
+    }
+  }`);
 }
 
 function parse(ndjson: string): Record<string, unknown>[] {

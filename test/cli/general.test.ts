@@ -2,6 +2,7 @@ import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
 import { createAuthenticate } from '../../src/access/authenticate.ts';
+import { loadConfig, serverUrl } from '../../src/config.ts';
 import { emptyFolder, eventree } from '../support/cli.ts';
 import { migratedDatabase, scratchDatabase } from '../support/database.ts';
 import { freePort } from '../support/redis.ts';
@@ -21,6 +22,15 @@ describe('eventree', () => {
     expect({ code, stderr }).toEqual({ code: 0, stderr: '' });
     expect(stdout).toMatch(new RegExp(`Examples:\n(  .*\n)*  .*eventree ${command}`));
   });
+
+  test.each(['--help', 'help export', 'config'])(
+    'ends in peace when the reader of `eventree %s` has gone',
+    async (words) => {
+      // Gone long before anything is written.
+      const { code, stderr } = await eventree(words.split(' '), { reader: 'true' });
+      expect({ code, stderr }).toEqual({ code: 0, stderr: '' });
+    },
+  );
 
   test('tells its version', async () => {
     const { version } = JSON.parse(await readFile('package.json', 'utf8'));
@@ -56,6 +66,24 @@ describe('eventree', () => {
     );
     const debug = { ...environment, EVENTREE_LOG_LEVEL: 'debug' };
     expect((await eventree(['record', 'note'], { environment: debug })).stderr).toMatch(/^ +at /m);
+  });
+});
+
+describe('the server of this machine', () => {
+  test.each([
+    ['127.0.0.1', 'http://127.0.0.1:4000/graphql'],
+    ['127.0.0.2', 'http://127.0.0.2:4000/graphql'],
+    ['localhost', 'http://localhost:4000/graphql'],
+    ['::1', 'http://[::1]:4000/graphql'],
+    ['0.0.0.0', 'http://127.0.0.1:4000/graphql'],
+    ['::', 'http://127.0.0.1:4000/graphql'],
+  ])('that listens on %s is looked for at %s', (host, url) => {
+    expect(serverUrl(loadConfig({ EVENTREE_HOST: host, EVENTREE_JWT_SECRET: 'x' }))).toBe(url);
+  });
+
+  test('is not looked for where another one is named', () => {
+    const environment = { EVENTREE_HOST: '::1', EVENTREE_URL: 'https://events.example' };
+    expect(serverUrl(loadConfig(environment))).toBe('https://events.example');
   });
 });
 

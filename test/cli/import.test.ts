@@ -141,12 +141,112 @@ describe('eventree import', () => {
     expect(stderr).not.toContain('\u001b');
   });
 
-  test('declares types that the server does not know, if it is told to', async () => {
-    const type = unique('type');
-    const { code, summary } = await importLines([{ type }, { type: 'no type' }, { type }], '--define-types');
-    expect(code).toBe(1);
-    expect(summary).toMatchObject({ recorded: 2, refused: [{ line: 2 }] });
+  test('declares what is missing or another, once, and leaves the rest alone', async () => {
+    const [same, changed, missing] = [unique('same'), unique('changed'), unique('missing')];
+    const [size, any] = [unique('size'), unique('any')];
+    await declare(same);
+    await declare(changed);
+    const types = await typesFile({
+      attributes: { [size]: { kind: 'INTEGER', private: true }, [any]: { kind: 'JSON' } },
+      eventTypes: {
+        [same]: { category: 'ACTION' },
+        [changed]: { category: 'ALARM', messageTemplate: `{${size}}`, attributes: { [size]: {} } },
+        [missing]: { category: 'STATE', attributes: { [any]: { required: true } } },
+      },
+    });
+    const lines = [
+      { type: same, occurredAt: AT },
+      { type: changed, occurredAt: AT, attributes: { [size]: 7 } },
+      { type: missing, occurredAt: AT, attributes: { [any]: [null] } },
+    ];
+    for (const [declared, recorded] of [
+      [4, 3],
+      [0, 0],
+    ]) {
+      const { code, summary } = await importLines(lines, '--types', types);
+      expect({ code, ...summary }).toMatchObject({ code: 0, declared, recorded, refused: [] });
+    }
+    expect(await typeOf(same)).toMatchObject({ category: 'ACTION', attributes: [] });
+    expect(await typeOf(changed)).toMatchObject({
+      category: 'ALARM',
+      messageTemplate: `{${size}}`,
+      attributes: [{ required: false, attribute: { name: size, kind: 'INTEGER', private: true } }],
+    });
+    expect(await typeOf(missing)).toMatchObject({
+      attributes: [{ required: true, attribute: { name: any } }],
+    });
   });
+
+  test('disables a type when its events are there', async () => {
+    const type = unique('type');
+    const types = await typesFile({ eventTypes: { [type]: { category: 'ACTION', enabled: false } } });
+    const { summary } = await importLines([{ type, occurredAt: AT }], '--types', types);
+    expect(summary).toMatchObject({ declared: 1, recorded: 1, notKept: 0 });
+    expect(await typeOf(type)).toMatchObject({ enabled: false });
+    // What was off before stays off all the time.
+    const { summary: later } = await importLines(
+      [{ type, occurredAt: AT, message: 'new' }],
+      '--types',
+      types,
+    );
+    expect(later).toMatchObject({ declared: 0, recorded: 0, notKept: 1 });
+  });
+
+  test('records nothing where it may not declare, or the file is none', async () => {
+    const journal = unique('journal');
+    const input = JSON.stringify({ journal, type: 'note' });
+    const types = await typesFile({ eventTypes: { [unique('type')]: { category: 'ACTION' } } });
+    const jane = await environmentOf(world(), { subject: 'jane' });
+    const refused = await eventree(['import', '-', '--types', types], { environment: jane, input });
+    expect(refused).toMatchObject({ code: 1, stdout: '' });
+    expect(refused.stderr).toMatch(/^Declaring attributes and event types takes the claim group\/admin\.\n$/);
+
+    const broken = await typesFile({ eventTypes: { note: { category: 'NOPE' } } });
+    const wrong = await eventree(['import', '-', '--types', broken], { environment, input });
+    expect(wrong).toMatchObject({ code: 2, stdout: '' });
+    expect(wrong.stderr).toMatch(/^The declaration file \S+ is not valid at eventTypes\.note\.category: /);
+    expect(await messagesOf(journal)).toEqual([]);
+  });
+
+  test('stops where an attribute is of another kind here', async () => {
+    const types = await typesFile({ attributes: { elapsed_ms: { kind: 'STRING' } } });
+    const { code, stdout, stderr } = await importLines([{ type: 'note' }], '--types', types);
+    expect({ code, stdout }).toEqual({ code: 1, stdout: '' });
+    expect(stderr).toMatch(/^The attribute elapsed_ms is of kind FLOAT for good: /);
+  });
+
+  test('says without --json as well that it has declared', async () => {
+    const eventTypes = { [unique('type')]: { category: 'ACTION' }, [unique('type')]: { category: 'ACTION' } };
+    const args = ['import', '-', '--types', await typesFile({ eventTypes })];
+    const { stdout } = await eventree(args, { environment, input: '' });
+    expect(stdout).toBe('2 declarations made. 0 events read: 0 recorded, 0 already there.\n');
+  });
+
+  test('needs no right to declare where nothing is to be declared', async () => {
+    const jane = await environmentOf(world(), { subject: 'jane' });
+    const args = ['import', '-', '--types', await typesFile({})];
+    const input = JSON.stringify({ type: 'note', message: unique('message') });
+    expect(await eventree(args, { environment: jane, input })).toMatchObject({ code: 0, stderr: '' });
+  });
+
+  async function typesFile(declarations: object): Promise<string> {
+    const file = join(await emptyFolder(), 'types.json');
+    await writeFile(file, JSON.stringify(declarations));
+    return file;
+  }
+
+  async function declare(name: string): Promise<void> {
+    const define =
+      'mutation ($name: String!) { defineEventType(input: { name: $name, category: ACTION }) { name } }';
+    await world().ask(define, { name });
+  }
+
+  async function typeOf(name: string) {
+    const query = `query ($name: String!) { eventType(name: $name) {
+      category messageTemplate enabled attributes { required attribute { name kind private } }
+    } }`;
+    return (await world().ask(query, { name })).eventType;
+  }
 
   test('moves events into another journal under ids of their own', async () => {
     const journal = unique('journal');

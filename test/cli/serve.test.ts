@@ -2,10 +2,11 @@ import { once } from 'node:events';
 import type { AddressInfo } from 'node:net';
 import { createServer } from 'node:net';
 import { join } from 'node:path';
-import { describe, expect, onTestFinished, test } from 'vitest';
+import { describe, expect, onTestFinished, test, vi } from 'vitest';
 import { listProcesses } from '../../src/db/embedded/processes.ts';
 import { emptyFolder, eventree, startEventree } from '../support/cli.ts';
 import { migratedDatabase } from '../support/database.ts';
+import { freePort } from '../support/redis.ts';
 
 const QUIET = { EVENTREE_PORT: '0', EVENTREE_LOG_LEVEL: 'error' };
 
@@ -45,6 +46,24 @@ describe('eventree serve', () => {
     const [, url] = /(http:\S+)\/graphql/.exec(text) ?? [];
     const [, token] = /^ {2}(ey\S+)$/m.exec(text) ?? [];
     const recorded = await eventree(['record', 'note', '--url', String(url), '--token', String(token)]);
+    expect(recorded).toMatchObject({ code: 0, stderr: '' });
+    running.process.kill('SIGTERM');
+    expect(await running.ended).toMatchObject({ code: 0 });
+  });
+
+  test('goes on when the reader of its greeting has gone', async () => {
+    const database = await migratedDatabase();
+    onTestFinished(() => database.drop());
+    const folder = await emptyFolder();
+    const port = String(await freePort());
+    const environment = { ...QUIET, DATABASE_URL: database.url, EVENTREE_PORT: port };
+    const running = await startEventree(['serve'], { environment, folder });
+    running.process.stdout?.destroy();
+    running.process.stderr?.destroy();
+    const isReady = async () => (await fetch(`http://127.0.0.1:${port}/readyz`)).ok;
+    await vi.waitUntil(() => isReady().catch(() => false), { timeout: 60_000, interval: 10 });
+    // A process of its own: long after the greeting.
+    const recorded = await eventree(['record', 'note'], { environment, folder });
     expect(recorded).toMatchObject({ code: 0, stderr: '' });
     running.process.kill('SIGTERM');
     expect(await running.ended).toMatchObject({ code: 0 });

@@ -20,6 +20,8 @@ export interface CliOptions {
   readonly folder?: string;
   /** Run it in a terminal (Linux only), where its standard error also stands in its standard output. */
   readonly terminal?: true;
+  /** A program that a shell pipes its standard output to. */
+  readonly reader?: string;
 }
 
 export interface CliResult {
@@ -54,12 +56,14 @@ export async function eventree(args: readonly string[], options: CliOptions = {}
 }
 
 export async function startEventree(args: readonly string[], options: CliOptions = {}): Promise<RunningCli> {
-  const { environment = {}, input, folder = await emptyFolder(), terminal = false } = options;
+  const { environment = {}, input, folder = await emptyFolder(), terminal = false, reader } = options;
   const words = [process.execPath, '--import', TSX, CLI, ...args];
   const quoted = words.map((word) => `'${word.replaceAll("'", "'\\''")}'`).join(' ');
   const [program, ...rest] = terminal
     ? ['script', '--quiet', '--return', '--command', quoted, '/dev/null']
-    : words;
+    : reader !== undefined
+      ? ['bash', '--norc', '-c', `${quoted} | ${reader}; exit \${PIPESTATUS[0]}`]
+      : words;
   const child = spawn(program as string, rest, {
     cwd: folder,
     env: { PATH: process.env.PATH, ...environment },
