@@ -172,8 +172,9 @@ async function fill(): Promise<string> {
   const journals = createJournals(database, { maxJournals: 1 });
   const journal = await journals.findOrCreate('main');
   const limits = loadConfig({});
+  const idKey = new Uint8Array(32);
   const admin: Principal = { subject: 'user/bench' as Claim, claims: new Set([ADMIN]), expiresAt: null };
-  const recording = createRecording({ database, registry, journals, limits, announce: () => {} });
+  const recording = createRecording({ database, registry, journals, limits, idKey, announce: () => {} });
   await putResources(createResources(database), admin);
 
   const started = performance.now();

@@ -68,11 +68,14 @@ export function ownedBy(owner: Claim): Acl {
 
 /** The same rights, whatever the order in which they were given. */
 export function aclEquals(a: Acl, b: Acl): boolean {
-  return RIGHTS.every((right) => {
-    const left = new Set(a[right]);
-    const other = new Set(b[right]);
-    return left.size === other.size && [...left].every((claim) => other.has(claim));
-  });
+  return RIGHTS.every((right) => sameClaims(a[right], b[right]));
+}
+
+/** In whatever order, however often. */
+export function sameClaims(a: readonly Claim[], b: readonly Claim[]): boolean {
+  const left = new Set(a);
+  const right = new Set(b);
+  return left.size === right.size && [...left].every((claim) => right.has(claim));
 }
 
 export const NOBODY: Acl = Object.freeze(

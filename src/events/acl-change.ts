@@ -11,7 +11,7 @@
  * every reader judges by the new one; an append judged by the old one is refused and judged again.
  */
 import type pg from 'pg';
-import { type Acl, aclEquals, holds, RIGHTS } from '../access/acl.ts';
+import { type Acl, aclEquals, holds, RIGHTS, type Right, sameClaims } from '../access/acl.ts';
 import { isAdmin, type Principal } from '../access/principal.ts';
 import {
   ACL_COLUMN,
@@ -43,6 +43,8 @@ export interface AclChangeOptions {
   readonly database: Database;
   readonly registry: RegistryStore;
   readonly limits: DraftLimits;
+  /** Of the installation, the same on all nodes. */
+  readonly idKey: Uint8Array;
   readonly announce: (announcement: Announcement) => void;
 }
 
@@ -60,7 +62,13 @@ const RETRIES = 8;
  * @returns changes the ACL as a whole; answers the resource as it is then.
  * @throws (from it) NOT_FOUND for a resource that the principal may not see, FORBIDDEN without the right.
  */
-export function createAclChange({ database, registry, limits, announce }: AclChangeOptions): ChangeAcl {
+export function createAclChange({
+  database,
+  registry,
+  limits,
+  idKey,
+  announce,
+}: AclChangeOptions): ChangeAcl {
   const { pool } = database;
 
   return async (ref, acl, principal, name) => {
@@ -93,7 +101,11 @@ export function createAclChange({ database, registry, limits, announce }: AclCha
     await client.query('set local statement_timeout = 0');
     const found = await lockResource(client, ref);
     if (found === null) throw new EventreeError('NOT_FOUND', `There is no resource ${ref}.`);
-    for (const right of name === undefined ? (['editAcl'] as const) : (['editAcl', 'editMeta'] as const)) {
+    const needed: Right[] = ['editAcl'];
+    if (name !== undefined) needed.push('editMeta');
+    // Owners see what is private. Who may change the other rights does not for that reason become one.
+    if (!sameClaims(found.acl.owners, acl.owners)) needed.push('owners');
+    for (const right of needed) {
       if (isAdmin(principal) || holds(principal.claims, found.acl, right)) continue;
       throw mayNot(principal, ref, found.acl, right);
     }
@@ -129,7 +141,7 @@ export function createAclChange({ database, registry, limits, announce }: AclCha
           attributes: { old_acl: before.acl, new_acl: after.acl },
         },
       ],
-      { principal, registry: current, limits, nowMs: Date.now() },
+      { principal, registry: current, limits, idKey, nowMs: Date.now() },
     );
     const entry: Entry = { draft: draft as Draft, path: [] };
     const { firstPosition, recordedAt } = await appendWithin(client, {

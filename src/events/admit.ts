@@ -3,7 +3,7 @@
  * parent there and visible, is the id new? Pure: what it needs to know of the database was looked up
  * before (`Known`) and is confirmed under the journal's lock by `append`.
  */
-import { type Acl, holds, ownedBy } from '../access/acl.ts';
+import { type Acl, holds, ownedBy, PRIVATE } from '../access/acl.ts';
 import type { Claim } from '../access/claim.ts';
 import { isAdmin, isAnonymous, type Principal } from '../access/principal.ts';
 import type { ResourceRef } from '../access/resource-ref.ts';
@@ -65,9 +65,10 @@ export function admit(
     events.set(event.id, { event, path, acl: resource?.acl ?? null });
   };
 
-  // Who says the same gets the event as an answer: who neither recorded nor sees it could guess at it.
+  // That both say the same is known to who recorded the event or sees all of it: to others it would
+  // confirm a guess at what is hidden from them.
   const mayKnow = ({ event, acl }: KnownEvent): boolean =>
-    event.recordedBy === principal.subject || levelOfEvent(event, acl, principal.claims) > 0;
+    isRecorder(principal, event) || levelOfEvent(event, acl, principal.claims) === PRIVATE;
 
   const pathBelow = (parentId: EventId, event: Event): EventId[] => {
     const own = events.get(parentId);
@@ -103,11 +104,19 @@ export function admit(
   };
 
   for (const draft of drafts) {
-    if (draft.event.kept) explained(draft.place, () => admitOne(draft));
+    explained(draft.place, () => {
+      if (draft.event.kept) admitOne(draft);
+      else if (draft.event.resource === null && isAnonymous(principal)) throw unauthenticated();
+    });
   }
   for (const [id, event] of events) known.events.set(id, event);
   for (const [ref, resource] of resources) known.resources.set(ref, resource);
   return entries;
+}
+
+/** Nobody can be told from nobody else. */
+export function isRecorder(principal: Principal, { recordedBy }: Event): boolean {
+  return recordedBy === principal.subject && !isAnonymous(principal);
 }
 
 /** The resources that entries were judged by, for `append` to confirm. */
@@ -130,7 +139,7 @@ function checkMayRecord(ref: ResourceRef, acl: Acl, principal: Principal): void 
   throw new EventreeError('NOT_FOUND', `There is no resource ${ref} that you could record on.`);
 }
 
-function unauthenticated(): EventreeError {
+export function unauthenticated(): EventreeError {
   return new EventreeError(
     'UNAUTHENTICATED',
     'Recording takes a token: send it as "authorization: Bearer <token>".',

@@ -13,7 +13,7 @@
 import { createCipheriv, createDecipheriv } from 'node:crypto';
 import { EventreeError } from '../base/errors.ts';
 import type { Position } from './event.ts';
-import type { Journal } from './journal.ts';
+import { type Journal, unwritten } from './journal.ts';
 
 export type Cursor = string & { readonly __brand: 'Cursor' };
 
@@ -32,12 +32,7 @@ export function createSeal(key: Uint8Array): Seal {
 
   return {
     seal(journal, position) {
-      const block = Buffer.allocUnsafe(16);
-      block.writeUInt32BE(journal.id, 0);
-      block.write(journal.epoch.replaceAll('-', '').slice(0, 10), 4, 'hex');
-      block.writeUInt8(Math.floor(position / 2 ** 48), 9);
-      block.writeUIntBE(position % 2 ** 48, 10, 6);
-      return encrypt.update(block).toString('base64url') as Cursor;
+      return encrypt.update(blockOf(journal, position)).toString('base64url') as Cursor;
     },
 
     open(journal, cursor) {
@@ -46,11 +41,12 @@ export function createSeal(key: Uint8Array): Seal {
         throw invalid('It is not one that this server gave out: pass on a cursor just as it was received.');
       }
       const block = decrypt.update(sealed);
-      if (block.equals(NOWHERE)) return 0 as Position;
+      // From before anything was recorded in it: from the beginning.
+      if (block.equals(blockOf(unwritten(journal.name), 0))) return 0 as Position;
       if (block.readUInt32BE(0) !== journal.id) {
         throw invalid(`It does not belong to the journal ${journal.name}.`);
       }
-      if (block.toString('hex', 4, 9) !== journal.epoch.replaceAll('-', '').slice(0, 10)) {
+      if (block.toString('hex', 4, 9) !== startOfEpoch(journal)) {
         throw invalid('The journal has been restored from a backup since: start again without a cursor.');
       }
       return (block.readUInt8(9) * 2 ** 48 + block.readUIntBE(10, 6)) as Position;
@@ -58,8 +54,19 @@ export function createSeal(key: Uint8Array): Seal {
   };
 }
 
-/** Where a reader stands of a journal that nothing has been recorded in yet (`unwritten`). */
-const NOWHERE = Buffer.alloc(16);
+function blockOf(journal: Journal, position: number): Buffer {
+  const block = Buffer.allocUnsafe(16);
+  block.writeUInt32BE(journal.id, 0);
+  block.write(startOfEpoch(journal), 4, 'hex');
+  block.writeUInt8(Math.floor(position / 2 ** 48), 9);
+  block.writeUIntBE(position % 2 ** 48, 10, 6);
+  return block;
+}
+
+/** Five bytes, in hexadecimal digits. */
+function startOfEpoch({ epoch }: Journal): string {
+  return epoch.replaceAll('-', '').slice(0, 10);
+}
 
 function invalid(why: string): EventreeError {
   return new EventreeError('CURSOR_INVALID', `The cursor is not valid. ${why}`);

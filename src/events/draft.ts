@@ -3,6 +3,7 @@
  * the form in which it will be stored. Pure: the registry, the principal and the limits come in, drafts
  * or a refusal come out.
  */
+import { createHmac } from 'node:crypto';
 import type { Claim } from '../access/claim.ts';
 import type { Principal } from '../access/principal.ts';
 import type { ResourceRef } from '../access/resource-ref.ts';
@@ -77,6 +78,8 @@ interface Judge {
   readonly principal: Principal;
   readonly registry: Registry;
   readonly limits: DraftLimits;
+  /** Of the installation: ids that are made from others follow from it too. */
+  readonly idKey: Uint8Array;
   readonly nowMs: number;
 }
 
@@ -122,7 +125,7 @@ export function draftEvents(inputs: readonly RecordEventInput[], judge: Judge): 
 function draftEvent(input: RecordEventInput, journal: string, place: Place, judge: Judge): Draft {
   const { principal, registry, limits } = judge;
   const type = registry.type(input.type);
-  const id = draftId(input, place, judge.nowMs + limits.maxClockSkewMs);
+  const id = draftId(input, place, judge);
   const attributes = draftAttributes(input.attributes ?? {}, type);
   const attributesText = JSON.stringify(attributes);
   const payload = draftPayload(input.payload);
@@ -189,12 +192,15 @@ function draftMessage(
   attributes: JsonObject,
   { registry, limits }: Judge,
 ): Message {
+  const rendered =
+    messageTemplate === null
+      ? null
+      : renderMessage(messageTemplate, envelope, attributes, (name) => registry.isPrivate(name));
   const drafted =
-    input.message != null
-      ? { message: checkText(input.message, 'The message'), maskedMessage: null }
-      : messageTemplate === null
-        ? plainMessage(envelope)
-        : renderMessage(messageTemplate, envelope, attributes, (name) => registry.isPrivate(name));
+    input.message == null || input.message === rendered?.message
+      ? // An event that was exported brings its message along: it hides what it hid.
+        (rendered ?? plainMessage(envelope))
+      : { message: checkText(input.message, 'The message'), maskedMessage: null };
   if (drafted.message.length <= limits.maxMessageChars) return drafted;
   throw tooMany(
     `The message is longer than ${limits.maxMessageChars} characters: long text belongs into the payload.`,
@@ -214,9 +220,12 @@ function checkJournal(input: RecordEventInput, journal: string, depth: number): 
  * A child without an id gets one that follows from its parent's and its place: recording the tree again
  * under the parent's id then adds nothing.
  */
-function draftId(input: RecordEventInput, { above, nth }: Place, latestMs: number): EventId {
-  if (input.id != null) return parseNewEventId(input.id, latestMs);
-  return above === null ? newEventId() : derivedEventId(timeOf(above.event.id), `${above.event.id} ${nth}`);
+function draftId(input: RecordEventInput, { above, nth }: Place, judge: Judge): EventId {
+  if (input.id != null) return parseNewEventId(input.id, judge.nowMs + judge.limits.maxClockSkewMs);
+  if (above === null) return newEventId();
+  // Keyed: who sees the parent must not be able to ask for a child by an id that they worked out.
+  const name = createHmac('sha256', judge.idKey).update(`${above.event.id} ${nth}`).digest('hex');
+  return derivedEventId(timeOf(above.event.id), name);
 }
 
 function draftParent(input: RecordEventInput, above: Draft | null): EventId | null {

@@ -2,6 +2,7 @@
  * Journals by name. One is created when something is first recorded in it; a journal that nobody has
  * written to is empty, not an error.
  */
+import { createHash } from 'node:crypto';
 import { EventreeError } from '../base/errors.ts';
 import type { Database } from '../db/database.ts';
 
@@ -21,10 +22,16 @@ export interface Journals {
   findOrCreate(name: string): Promise<Journal>;
 }
 
-/** Stands for a journal that nothing has been recorded in, so that a reader can wait for it. */
+/**
+ * Stands for a journal that nothing has been recorded in, so that a reader can wait for it. Each has an epoch
+ * of its own: if all such cursors were alike, they would tell which journals there are.
+ */
 export function unwritten(name: string): Journal {
-  return { id: 0, name, epoch: '00000000-0000-0000-0000-000000000000' };
+  return { id: UNWRITTEN, name, epoch: createHash('sha256').update(name).digest('hex') };
 }
+
+/** No journal's id. */
+const UNWRITTEN = 0;
 
 const FORM = /^[a-z0-9][a-z0-9._-]{0,62}$/;
 

@@ -12,12 +12,12 @@
  * ids: what had been written is then found, not written twice.
  */
 import { DATA, type Level } from '../access/acl.ts';
-import type { Principal } from '../access/principal.ts';
+import { isAnonymous, type Principal } from '../access/principal.ts';
 import { EventreeError } from '../base/errors.ts';
 import { nextDelay, pause } from '../base/retry.ts';
 import type { Database } from '../db/database.ts';
 import { isAway, isLostRace } from '../db/trouble.ts';
-import { admit, judgedResources, type Known } from './admit.ts';
+import { admit, judgedResources, type Known, unauthenticated } from './admit.ts';
 import { type Appended, append, type Batch, type Entry, StaleJudgement } from './append.ts';
 import { ACL_CHANGE } from './builtin.ts';
 import {
@@ -54,6 +54,8 @@ export interface RecordingOptions {
   readonly registry: RegistryStore;
   readonly journals: Journals;
   readonly limits: RecordLimits;
+  /** Of the installation, the same on all nodes. */
+  readonly idKey: Uint8Array;
   /** Called after each commit; two that follow each other closely may change places. */
   readonly announce: (announcement: Announcement) => void;
   readonly now?: () => number;
@@ -98,7 +100,7 @@ const RETRY_FOR_MS = 10_000;
 const RETRY = { firstMs: 20, mostMs: 1_000 };
 
 export function createRecording(options: RecordingOptions): Recording {
-  const { database, registry, journals, limits, announce, now = Date.now } = options;
+  const { database, registry, journals, limits, idKey, announce, now = Date.now } = options;
   const lookUp = createLookUp(database.pool);
   const queues = new Map<number, Queue>();
   const working = new Set<Promise<void>>();
@@ -199,7 +201,7 @@ export function createRecording(options: RecordingOptions): Recording {
     async record(inputs, principal) {
       if (inputs.length === 0) return [];
       const draft = (by: Registry) =>
-        refuseReserved(draftEvents(inputs, { principal, registry: by, limits, nowMs: now() }));
+        refuseReserved(draftEvents(inputs, { principal, registry: by, limits, idKey, nowMs: now() }));
       const { drafts, registryVersion } = await draftByLatest(draft, registry);
       if (pending > 0 && pending + drafts.length > limits.maxPendingEvents) {
         throw new EventreeError(
@@ -207,7 +209,9 @@ export function createRecording(options: RecordingOptions): Recording {
           'Too many events are waiting to be written: try again in a moment.',
         );
       }
-      const journal = await journals.findOrCreate(inputs[0]?.journal as string);
+      const name = inputs[0]?.journal as string;
+      if (isAnonymous(principal) && (await journals.find(name)) === null) throw unauthenticated();
+      const journal = await journals.findOrCreate(name);
       pending += drafts.length;
       return new Promise<SeenEvent[]>((resolve, reject) => {
         enqueue(journal, { principal, draft, drafts, registryVersion, resolve, reject });
@@ -287,12 +291,13 @@ function placeUnkept(requests: readonly Request[], before: number, recordedAt: n
   }
 }
 
-/** A request's top-level events. Who recorded an event may read in the answer what they sent. */
+/** A request's top-level events. Who records an event may read in the answer what they sent. */
 function answer({ drafts, principal }: Request, known: Known): SeenEvent[] {
   return drafts
     .filter(({ place: { above } }) => above === null)
     .map((draft) => {
-      const there = known.events.get(draft.event.id);
+      // What is not kept is nobody else's event, whatever id it came with.
+      const there = draft.event.kept ? known.events.get(draft.event.id) : undefined;
       const event = there?.event ?? draft.event;
       const level = levelOfEvent(event, there?.acl ?? null, principal.claims);
       return { event, level: Math.max(level, DATA) as Exclude<Level, 0> };

@@ -57,9 +57,9 @@ export interface Policy {
 
 const MAX_ALIASES = 100;
 const MAX_DIRECTIVES = 50;
-/** Texts that are remembered, and how long each may be. */
-const REMEMBERED_TEXTS = 1_000;
-const REMEMBERED_CHARS = 10_000;
+/** Texts that are remembered, all together, and how long each may be. A parsed text takes about 120 bytes a character. */
+const REMEMBERED_CHARS = 500_000;
+const LONGEST_REMEMBERED_CHARS = 10_000;
 /** Fragments and fields that are looked at to estimate a cost. */
 const MAX_WEIGHED_NODES = 20_000;
 /** About as many fields the whole schema has, as tools ask for it. */
@@ -85,21 +85,34 @@ export function createPolicy(core: Core, limits: PolicyLimits): Policy {
 
   const weigh = createScales(limits.maxQueryCost);
   const remembered = new Map<string, DocumentNode>();
+  let rememberedChars = 0;
 
   /** The document of a text that is well-formed, valid and within limits, or why it is not. */
   function check(query: string): DocumentNode | readonly GraphQLError[] {
     const known = remembered.get(query);
-    if (known !== undefined) return known;
+    if (known !== undefined) {
+      // Those that are used stay longest.
+      remembered.delete(query);
+      remembered.set(query, known);
+      return known;
+    }
     const { parse, validate } = yoga.getEnveloped({});
     const document = parseWithin(query, parse, limits.maxQueryTokens);
     if (document instanceof GraphQLError) return [document];
     const errors = validate(schema, document) as readonly GraphQLError[];
     if (errors.length > 0) return errors.map(withCode('GRAPHQL_VALIDATION_FAILED'));
-    if (query.length <= REMEMBERED_CHARS) {
-      if (remembered.size >= REMEMBERED_TEXTS) remembered.delete(remembered.keys().next().value as string);
-      remembered.set(query, document);
-    }
+    if (query.length <= LONGEST_REMEMBERED_CHARS) remember(query, document);
     return document;
+  }
+
+  function remember(query: string, document: DocumentNode): void {
+    remembered.set(query, document);
+    rememberedChars += query.length;
+    for (const oldest of remembered.keys()) {
+      if (rememberedChars <= REMEMBERED_CHARS) break;
+      remembered.delete(oldest);
+      rememberedChars -= oldest.length;
+    }
   }
 
   return {

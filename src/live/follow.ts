@@ -79,9 +79,11 @@ export async function* follow(
   const journal = () => hub.journal() ?? unwritten(request.journal);
   const delivery = (said: Partial<Delivery> & { position: Position }): Delivery => {
     lastSaid = Date.now();
+    saidLive = said.live ?? false;
     return { journal: journal(), events: [], live: false, gap: null, hidden: [], ...said };
   };
   let lastSaid = Date.now();
+  let saidLive = false;
 
   try {
     await hub.ready;
@@ -105,7 +107,8 @@ export async function* follow(
         if (page.events.length > 0 || page.hidden.length > 0 || isDue) yield delivery(page);
       } else if (!isLive) {
         isLive = true;
-        yield delivery({ position: at, live: true });
+        // One that fell behind and found nothing is where it was: that it looked tells of what it may not see.
+        if (!saidLive) yield delivery({ position: at, live: true });
       } else {
         const dueIn = lastSaid + checkpointIntervalMs - Date.now();
         await inbox.wait(Math.min(dueIn, (principal.expiresAt ?? Infinity) - Date.now()), signal);

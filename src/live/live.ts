@@ -17,8 +17,8 @@ export interface Live {
   lookedAt(): number;
   /** How many events the furthest of the hubs is behind its journal, as far as is known. */
   behind(): number;
-  /** Readers by journal. */
-  readers(): ReadonlyMap<string, number>;
+  /** Of all journals. */
+  readers(): number;
   stop(): Promise<void>;
 }
 
@@ -83,7 +83,7 @@ export function startLive({ database, broker, reader, pollIntervalMs, onError }:
     },
     lookedAt: () => lookedAt,
     behind: () => Math.max(0, ...[...hubs.values()].map(({ hub }) => hub.behind())),
-    readers: () => new Map([...hubs].map(([name, { readers }]) => [name, readers])),
+    readers: () => [...hubs.values()].reduce((sum, { readers }) => sum + readers, 0),
     async stop() {
       await poll.stop();
       for (const { hub } of hubs.values()) hub.stop();

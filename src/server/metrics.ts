@@ -1,10 +1,13 @@
-/** Figures for Prometheus, at /metrics. */
+/**
+ * Figures for Prometheus, at /metrics. They tell of this node, not of journals: whoever can reach the address
+ * may read them, and what is in which journal is not for everybody.
+ */
 import { Counter, collectDefaultMetrics, Gauge, Histogram, Registry } from 'prom-client';
 
 export interface Metrics {
   readonly contentType: string;
   print(): Promise<string>;
-  readonly recorded: Counter<'journal'>;
+  readonly recorded: Counter<string>;
   readonly delivered: Counter<string>;
   readonly operations: Histogram<'door'>;
   readonly errors: Counter<'code'>;
@@ -13,7 +16,7 @@ export interface Metrics {
 
 export interface Watched {
   readonly pendingEvents: () => number;
-  readonly readers: () => ReadonlyMap<string, number>;
+  readonly readers: () => number;
   readonly poolConnections: () => { readonly total: number; readonly idle: number; readonly waiting: number };
 }
 
@@ -33,11 +36,9 @@ export function createMetrics(watched: Watched): Metrics {
   new Gauge({
     name: 'eventree_live_readers',
     help: 'Readers that follow a journal on this node.',
-    labelNames: ['journal'],
     registers,
     collect() {
-      this.reset();
-      for (const [journal, readers] of watched.readers()) this.set({ journal }, readers);
+      this.set(watched.readers());
     },
   });
   new Gauge({
@@ -57,7 +58,6 @@ export function createMetrics(watched: Watched): Metrics {
     recorded: new Counter({
       name: 'eventree_events_recorded_total',
       help: 'Events that this node committed.',
-      labelNames: ['journal'],
       registers,
     }),
     delivered: new Counter({

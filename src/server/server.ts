@@ -135,11 +135,18 @@ async function start(
     }),
   });
   const announce = (announcement: Announcement) => {
-    metrics.recorded.inc({ journal: announcement.journal.name }, announcement.events.length);
+    metrics.recorded.inc(announcement.events.length);
     broker.announce(announcement);
     index.grown(announcement.events.length);
   };
-  const recording = createRecording({ database, registry, journals, limits: config, announce });
+  const recording = createRecording({
+    database,
+    registry,
+    journals,
+    limits: config,
+    idKey: installation.sealKey,
+    announce,
+  });
   onStop(() => recording.drained());
 
   // ── Doors ──
@@ -150,7 +157,13 @@ async function start(
     recording,
     seal: createSeal(installation.sealKey),
     resources: createResources(database),
-    changeAcl: createAclChange({ database, registry, limits: config, announce }),
+    changeAcl: createAclChange({
+      database,
+      registry,
+      limits: config,
+      idKey: installation.sealKey,
+      announce,
+    }),
     indexAttribute: (name) => indexAttribute(database.pool, registry, name),
     follow: { live, reader, checkpointIntervalMs: config.checkpointIntervalMs },
   };

@@ -214,6 +214,17 @@ describe('changing an ACL', () => {
     expect(setResourceAcl.acl).toEqual({ owners: ['user/root'], viewMeta: [], viewData: ['group/new'] });
   });
 
+  test('to other owners takes being one: they see what is private', async () => {
+    const ref = await page(['editAcl'], 'holders');
+    const jane = await as('jane', 'holders');
+    const mine = { ref, acl: { owners: ['user/jane'], editAcl: ['group/holders'] } };
+    expect(codeOf(await world().send(SET, mine, jane))).toBe('FORBIDDEN');
+    const same = { ref, acl: { owners: ['user/root'], editAcl: ['group/holders'] } };
+    expect((await world().ask(SET, same, jane)).setResourceAcl.acl.owners).toEqual(['user/root']);
+    expect((await world().send(SET, mine, await as('root'))).errors).toBeUndefined();
+    expect((await world().ask(LOOK, { ref }, jane)).resource.acl.owners).toEqual(['user/jane']);
+  });
+
   test('together with the name is done as a whole or not at all', async () => {
     const ref = await page(['editAcl'], 'holders');
     const jane = await as('jane', 'holders');
@@ -305,6 +316,23 @@ describe('declaring attributes and event types', () => {
 
 describe('nobody, who came without a token', () => {
   const nobody = { token: null };
+
+  test('makes no journal and records nothing of a type that is not kept: UNAUTHENTICATED', async () => {
+    const journal = unique('spam');
+    const journals = async () =>
+      (await world().db.query('select 1 from journal where name = $1', [journal])).rows.length;
+    const nobody = { token: null };
+    const asked = await world().send(RECORD, { input: { journal, type: 'note' } }, nobody);
+    expect([codeOf(asked), await journals()]).toEqual(['UNAUTHENTICATED', 0]);
+    const off = { name: unique('off'), category: 'USER', enabled: false };
+    await world().ask(
+      'mutation ($input: DefineEventTypeInput!) { defineEventType(input: $input) { name } }',
+      {
+        input: off,
+      },
+    );
+    expect(codeOf(await world().send(RECORD, { input: { type: off.name } }, nobody))).toBe('UNAUTHENTICATED');
+  });
 
   test('records nothing and creates nothing: UNAUTHENTICATED', async () => {
     const ref = `page/${unique('page')}`;

@@ -5,6 +5,10 @@ import { openDataFolder } from '../../src/db/embedded/data-folder.ts';
 import { parseStat } from '../../src/db/embedded/processes.ts';
 import { temporaryFolder } from './embedded-world.ts';
 
+it.runIf(process.platform === 'linux')('is refused where no folder can be made, and at once', async () => {
+  await expect(openDataFolder('/proc/eventree/data')).rejects.toThrow(/cannot be created.*EVENTREE_DATA_DIR/);
+});
+
 describe('the lock', () => {
   const dead = (token: string) => JSON.stringify({ pid: process.pid, started: 'long ago', token });
 

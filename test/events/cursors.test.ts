@@ -118,6 +118,14 @@ test('of another journal, of another epoch, made up, cut or changed is refused a
   });
 });
 
+test('does not tell which journals there are', async () => {
+  const nobody = { token: null };
+  const cursorOf = async (journal: string) =>
+    (await world().watch(STREAM, { journal }, nobody).next()).data.eventStream.cursor;
+  const cursors = await Promise.all([newJournal(), newJournal(), 'main'].map(cursorOf));
+  expect(new Set(cursors).size).toBe(3);
+});
+
 test('of a journal before its first event goes on when there are some', async () => {
   const journal = newJournal();
   const stream = world().watch(STREAM, { journal });

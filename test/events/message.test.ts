@@ -82,6 +82,15 @@ test('who sees the envelope only reads no attribute in a message, and finds none
   ]);
 });
 
+test('a message that is given as the template makes it hides what that hides', async () => {
+  const ref = unique('page/copied');
+  await resource({ ref, acl: { viewMeta: ['user/passer'] } });
+  const event = { type: 'short', resource: ref, attributes: { word: 'zebra' } };
+  const copied = await one({ ...event, message: 'zebra' });
+  expect(copied.message).toBe('zebra');
+  expect((await read(copied.id, await as('passer')))?.message).toBe('…');
+});
+
 test('a template shows nothing that its type does not have', async () => {
   const query = `mutation ($input: DefineEventTypeInput!) { defineEventType(input: $input) { name } }`;
   const input = {

@@ -1,11 +1,11 @@
 /** The id is the idempotency key: recorded again, an event is there once; an id stands for one content. */
 import { v7 } from 'uuid';
 import { describe, expect, test } from 'vitest';
-import { worldForFile } from '../support/world.ts';
+import { unique, worldForFile } from '../support/world.ts';
 import { type Input, newJournal, recorderOf } from './support/recorder.ts';
 
 const world = worldForFile({ servers: 2 });
-const { record, one, refusal, read, journal: all, resource, as } = recorderOf(world);
+const { record, one, refusal, read, journal: all, resource, type, as } = recorderOf(world);
 
 /** Every field that a recorder can give, and another value for each. */
 async function fullEvent() {
@@ -180,5 +180,31 @@ describe('who says the same under an id', () => {
     for (const who of [await as('bob'), { token: null }]) {
       expect(await refusal([input], who)).toMatchObject({ code: 'ID_CONFLICT' });
     }
+  });
+
+  test('is told nothing of an event of which they see a part: a guess at the rest would be confirmed', async () => {
+    const ref = `page/${newJournal()}`;
+    const acl = { owners: ['user/ann'], viewMeta: ['user/meta'], viewData: ['user/data'] };
+    await resource({ ref, acl });
+    const input = { id: v7(), type: 'note', resource: ref, message: 'm', payload: 1, privatePayload: 2 };
+    await one(input, await as('ann'));
+    for (const who of ['meta', 'data'])
+      expect(await refusal([input], await as(who))).toMatchObject({ code: 'ID_CONFLICT' });
+    // Who sees all of it may as well be told.
+    expect(await one(input)).toMatchObject({ id: input.id, payload: 1 });
+  });
+
+  test('is told nothing of it by way of a type that is not kept', async () => {
+    const [off, ref] = [unique('off'), `page/${newJournal()}`];
+    await type({ name: off, category: 'USER', enabled: false });
+    await resource({ ref, acl: { owners: ['user/ann'] } });
+    const hidden = { id: v7(), type: 'note', resource: ref, message: 'hidden', payload: 1 };
+    await one(hidden, await as('ann'));
+    const own = { id: v7(), type: 'note', message: 'own' };
+    const bob = await as('bob');
+    await one(own, bob);
+    // The id that is there already makes the server look all ids up.
+    const [, answer] = await record([own, { id: hidden.id, type: off, message: 'guess' }], bob);
+    expect(answer).toMatchObject({ kept: false, message: 'guess', payload: null, resource: null });
   });
 });

@@ -1,7 +1,7 @@
 /** A tree of events: parents stand before their children, and every reader finds its way up and down. */
 import { v7 } from 'uuid';
 import { describe, expect, test } from 'vitest';
-import { unique, worldForFile } from '../support/world.ts';
+import { openWorld, unique, worldForFile } from '../support/world.ts';
 import { type Input, NOBODYS_ID, newJournal, recorderOf } from './support/recorder.ts';
 
 const world = worldForFile({ servers: 2 });
@@ -65,10 +65,24 @@ describe('children that are recorded with their parent', () => {
     expect(ids).toHaveLength(4);
     // Its time, and a tail that is the same wherever and whenever it is made.
     for (const each of ids) expect(each.slice(0, 13)).toBe(id.slice(0, 13));
+  });
 
-    const fixed = '01900000-0000-7000-8000-00000000f1ed';
-    await one({ journal, id: fixed, ...note('2', [note('2.1')]) });
-    expect((await all(journal)).at(-1)?.id).toBe('01900000-0000-7e87-8f99-7502cb41408a');
+  test('get ids that nobody can work out from their parent’s: that an id is taken would tell of a hidden child', async () => {
+    const input = { id: v7(), type: 'note', children: [{ type: 'note' }] };
+    const ids = [];
+    for (const digit of ['1', '2']) {
+      const other = await openWorld({ servers: 0 });
+      await other.db.query("update installation set seal_key = decode(repeat($1, 64), 'hex')", [digit]);
+      await other.addServer();
+      await other.ask(
+        'mutation ($input: RecordEventInput!) { recordEvent(input: $input) { event { id } } }',
+        {
+          input,
+        },
+      );
+      ids.push((await other.ask('{ events { nodes { id } } }')).events.nodes[0].id);
+    }
+    expect(new Set(ids).size).toBe(2);
   });
 
   test('are compared as well when the tree is recorded again', async () => {

@@ -15,7 +15,7 @@
  * if whoever runs it sees to that.
  */
 import { randomUUID } from 'node:crypto';
-import { link, mkdir, readdir, readFile, realpath, rename, rm, writeFile } from 'node:fs/promises';
+import { link, mkdir, readdir, readFile, realpath, rename, rm, stat, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { z } from 'zod';
 import { messageOf, StartError } from '../../base/errors.ts';
@@ -59,13 +59,26 @@ export async function openDataFolder(folder: string): Promise<DataFolder> {
 
 async function createFolder(folder: string): Promise<string> {
   try {
-    await mkdir(folder, { recursive: true, mode: 0o700 });
+    await makeFolder(folder);
     return await realpath(folder);
   } catch (error) {
     throw new StartError(
       `The data folder ${folder} cannot be created: ${messageOf(error)}. Set EVENTREE_DATA_DIR to a folder that this user can write.`,
     );
   }
+}
+
+/** With those above it. Node's own way to do so never ends where a folder cannot be made, as below /proc. */
+async function makeFolder(folder: string): Promise<void> {
+  const make = () =>
+    mkdir(folder, { mode: 0o700 }).catch(async (error: NodeJS.ErrnoException) => {
+      if (error.code !== 'EEXIST' || !(await stat(folder)).isDirectory()) throw error;
+    });
+  await make().catch(async (error: NodeJS.ErrnoException) => {
+    if (error.code !== 'ENOENT' || dirname(folder) === folder) throw error;
+    await makeFolder(dirname(folder));
+    await make();
+  });
 }
 
 async function takeLock(lock: string, self: Owner, folder: string): Promise<void> {

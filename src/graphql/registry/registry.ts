@@ -109,7 +109,8 @@ const DefineAttributeInput = builder.inputType('DefineAttributeInput', {
     private: t.boolean({
       required: true,
       defaultValue: false,
-      description: 'Whether only owners of an event’s resource see it.',
+      description:
+        'Whether only owners of an event’s resource see it. Messages that show its value already keep it.',
     }),
   }),
 });

@@ -125,7 +125,7 @@ builder.mutationFields((t) => ({
   setResourceAcl: t.field({
     type: ResourceType,
     description:
-      'Sets who may see and change a resource and its events. Takes `editAcl`. The change has its place in the journal: nothing recorded after it is seen by who lost the right.',
+      'Sets who may see and change a resource and its events. Takes `editAcl`, other `owners` take being one of them. The change has its place in the journal: nothing recorded after it is seen by who lost the right.',
     args: {
       ref: t.arg({ type: 'ResourceRef', required: true }),
       acl: t.arg({ type: AclInput, required: true }),

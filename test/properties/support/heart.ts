@@ -70,7 +70,14 @@ export function heartForFile(readerOptions: Partial<ReaderOptions> = {}): () => 
       registry,
       journals,
       resources: createResources(database),
-      recording: createRecording({ database, registry, journals, limits, announce: () => {} }),
+      recording: createRecording({
+        database,
+        registry,
+        journals,
+        limits,
+        idKey: new Uint8Array(32),
+        announce: () => {},
+      }),
       reader: createReader({ database, registry, timeoutMs: 20_000, ...readerOptions }),
       async index(journal, chunks = Number.POSITIVE_INFINITY) {
         for (let done = 0; done < chunks; done++) {
