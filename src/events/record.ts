@@ -96,6 +96,8 @@ interface Queue {
 const BATCH_EVENTS = 250;
 /** One batch is made ready while the other commits; the journal's lock lets no more of them through. */
 const MAX_WRITERS = 2;
+/** Enough to be worth a commit of their own, made ready while another waits for the disk. */
+const SECOND_WRITER_EVENTS = 24;
 const RETRY_FOR_MS = 10_000;
 const RETRY = { firstMs: 20, mostMs: 1_000 };
 
@@ -111,16 +113,16 @@ export function createRecording(options: RecordingOptions): Recording {
     queues.set(journal.id, queue);
     queue.requests.push(request);
     queue.events += request.drafts.length;
-    if (queue.writers === 0 || (queue.writers < MAX_WRITERS && queue.events >= BATCH_EVENTS)) {
+    if (queue.writers === 0 || (queue.writers < MAX_WRITERS && queue.events >= SECOND_WRITER_EVENTS)) {
       const work = write(journal, queue).finally(() => working.delete(work));
       working.add(work);
     }
   }
 
-  /** Writes from a journal's queue until it is empty; a second writer only while whole batches wait. */
+  /** Writes from a journal's queue until it is empty; a second writer only while enough waits for it. */
   async function write(journal: Journal, queue: Queue): Promise<void> {
     queue.writers++;
-    while (queue.requests.length > 0 && (queue.writers === 1 || queue.events >= BATCH_EVENTS)) {
+    while (queue.requests.length > 0 && (queue.writers === 1 || queue.events >= SECOND_WRITER_EVENTS)) {
       await commit(journal, takeBatch(queue));
     }
     queue.writers--;
