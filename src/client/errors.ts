@@ -2,22 +2,11 @@
  * What a client is told when something goes wrong: the server's own code, sentence and facts, or one of
  * the two that only a client can know.
  */
+import type { ErrorCode } from '../base/errors.ts';
 
 /** The codes of the contract, and what the client itself finds out. Newer servers may know further ones. */
 export type ClientErrorCode =
-  | 'UNAUTHENTICATED'
-  | 'FORBIDDEN'
-  | 'NOT_FOUND'
-  | 'BAD_USER_INPUT'
-  | 'UNKNOWN_EVENT_TYPE'
-  | 'UNKNOWN_ATTRIBUTE'
-  | 'ATTRIBUTE_KIND_MISMATCH'
-  | 'ATTRIBUTE_REQUIRED'
-  | 'ID_CONFLICT'
-  | 'CURSOR_INVALID'
-  | 'LIMIT_EXCEEDED'
-  | 'RATE_LIMITED'
-  | 'UNAVAILABLE'
+  | ErrorCode
   | 'INTERNAL_SERVER_ERROR'
   | 'GRAPHQL_PARSE_FAILED'
   | 'GRAPHQL_VALIDATION_FAILED'
