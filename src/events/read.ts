@@ -8,7 +8,6 @@
  * out, so a page and the cursor it ends with always fit together.
  */
 import type { Acl } from '../access/acl.ts';
-import { ADMIN } from '../access/claim.ts';
 import type { Principal } from '../access/principal.ts';
 import { type ResourceRow, toResource } from '../access/resource.ts';
 import { EventreeError } from '../base/errors.ts';
@@ -16,15 +15,14 @@ import type { Database } from '../db/database.ts';
 import { isTimeout } from '../db/trouble.ts';
 import type { Event, EventId, Position, SeenEvent } from './event.ts';
 import { type Condition, type EventFilterInput, namedEvents, parseFilter } from './filter/filter.ts';
-import { compileMatch } from './filter/filter-match.ts';
-import { filterSql } from './filter/filter-sql.ts';
-import { chunkOf, countBits, ordinalsOf, positionOf } from './index/bits.ts';
+import { countBits, ordinalsOf, positionOf } from './index/bits.ts';
 import { type NamedEvent, type Plan, planSearch } from './index/plan.ts';
 import { type ChunkHits, type Direction, openSearch, type RangeLimits, type Search } from './index/search.ts';
 import type { Journal } from './journal.ts';
 import type { RegistryStore } from './registry-store.ts';
 import { EVENT_COLUMNS, EVENT_TYPES, type EventRow, levelSql, toEvent, toSeenEvent } from './row.ts';
-import { at, between, type IdRange, ParameterList, type Source } from './source.ts';
+import { createSelection, type Question, type SeenRow } from './select.ts';
+import { between, ParameterList } from './source.ts';
 
 export interface PageRequest {
   readonly journal: Journal;
@@ -74,7 +72,6 @@ export interface JournalState {
 const FIRST_LOOK = 200;
 const LARGEST_LOOK = 20_000;
 
-type SeenRow = EventRow & { readonly level: 1 | 2 | 3 };
 type Versioned = { readonly registry_version: number };
 const REGISTRY_VERSION = '(select registry_version from installation)';
 
@@ -86,8 +83,14 @@ export interface ReaderOptions {
   readonly rangeLimits?: RangeLimits;
 }
 
+/** One page or count, from its beginning on. */
+interface Task extends Question {
+  readonly deadline: number;
+}
+
 export function createReader({ database, registry, timeoutMs, rangeLimits }: ReaderOptions): Reader {
   const { pool } = database;
+  const selection = createSelection(pool);
 
   /** What another node has declared private since must not be shown by this one. */
   async function keepUpWith(row: Versioned | undefined): Promise<void> {
@@ -95,15 +98,6 @@ export function createReader({ database, registry, timeoutMs, rangeLimits }: Rea
   }
 
   const isPrivate = (name: string) => registry.current().isPrivate(name);
-
-  /** What one page or count needs to know throughout. */
-  interface Task {
-    readonly journal: Journal;
-    readonly filter: Condition;
-    readonly principal: Principal;
-    readonly named: ReadonlyMap<EventId, NamedEvent>;
-    readonly deadline: number;
-  }
 
   async function begin(journal: Journal, filter: Condition, principal: Principal): Promise<Task> {
     const deadline = Date.now() + timeoutMs;
@@ -124,92 +118,6 @@ export function createReader({ database, registry, timeoutMs, rangeLimits }: Rea
         return [id, { position, isRoot: event.path.length === 0 }];
       }),
     );
-  }
-
-  /** Events between two positions, both within, that meet filter and rule. */
-  async function selectBetween(
-    task: Task,
-    [first, last]: readonly [number, number],
-    direction: Direction,
-    limit: number,
-  ): Promise<SeenEvent[]> {
-    const ids = await idsBetween(task.journal, first, last);
-    return ids === null ? [] : await select(task, between(task.journal, first, last, ids), direction, limit);
-  }
-
-  /** Those of the events at these positions that meet filter and rule. */
-  async function selectAt(
-    task: Task,
-    positions: readonly number[],
-    direction: Direction,
-    limit: number,
-  ): Promise<SeenEvent[]> {
-    return await select(task, at(task.journal, positions), direction, limit);
-  }
-
-  async function select(task: Task, source: Source, direction: Direction, limit: number) {
-    const { text, values } = statement(
-      task,
-      source,
-      (seen) => `
-      select ${EVENT_COLUMNS}, e.level from (${seen}) e
-      order by e.position ${direction === 'falling' ? 'desc' : 'asc'} limit ${limit}`,
-    );
-    const { rows } = await pool.query<SeenRow>({ text, values, types: EVENT_TYPES });
-    return rows.map((row) => toSeenEvent(row, task.journal.name));
-  }
-
-  /**
-   * The same where the index has decided already: the statement is one and the same for every filter, so
-   * PostgreSQL plans it once. What changed since the index was read is found out here.
-   */
-  async function fetchAt(
-    { journal, principal, filter, named }: Task,
-    positions: readonly number[],
-    direction: Direction,
-  ): Promise<SeenEvent[]> {
-    const parameters = new ParameterList();
-    const source = at(journal, positions)(parameters);
-    const level = levelSql(principal.claims, parameters);
-    const { rows } = await pool.query<SeenRow>({
-      name: principal.claims.has(ADMIN) ? 'events-at-for-admin' : 'events-at',
-      text: `select ${EVENT_COLUMNS}, e.level from (
-          select e.*, ${level} as level from ${source.from} where ${source.where}
-        ) e where e.level > 0`,
-      values: parameters.values,
-      types: EVENT_TYPES,
-    });
-    const match = compileMatch(filter);
-    const turn = direction === 'falling' ? -1 : 1;
-    return rows
-      .map((row) => toSeenEvent(row, journal.name))
-      .filter(({ event, level }) => match(event, level, (id) => named.has(id)) === true)
-      .sort((a, b) => turn * (a.event.position - b.event.position));
-  }
-
-  async function countBetween(task: Task, first: number, last: number): Promise<number> {
-    const ids = await idsBetween(task.journal, first, last);
-    return ids === null ? 0 : await countOf(task, between(task.journal, first, last, ids));
-  }
-
-  async function countOf(task: Task, source: Source): Promise<number> {
-    const { text, values } = statement(task, source, (seen) => `select count(*) from (${seen}) e`);
-    const { rows } = await pool.query<{ count: string }>({ text, values });
-    return Number(rows[0]?.count ?? 0);
-  }
-
-  /** The ids that the chunks of these positions span; null where there are no events. */
-  async function idsBetween(journal: Journal, first: number, last: number): Promise<IdRange | null> {
-    const { rows } = await pool.query<{ least: EventId | null; most: EventId | null }>({
-      name: 'chunk-ids',
-      text: `with spanned as (
-          select min_id, max_id from journal_chunk where journal_id = $1 and chunk between $2 and $3
-        ) select (select min_id from spanned order by min_id limit 1) as least,
-          (select max_id from spanned order by max_id desc limit 1) as most`,
-      values: [journal.id, chunkOf(first), chunkOf(last)],
-    });
-    const { least = null, most = null } = rows[0] ?? {};
-    return least === null || most === null ? null : { least, most };
   }
 
   /** Walks the index and has the events looked at, larger and larger helpings at a time. */
@@ -247,7 +155,7 @@ export function createReader({ database, registry, timeoutMs, rangeLimits }: Rea
     if (plan.set.set === 'all') {
       for (const [first, last] of windows(from, to, direction, plan.exact ? limit : FIRST_LOOK)) {
         const wanted = limit - events.length;
-        events.push(...(await selectBetween(task, [first, last], direction, wanted)));
+        events.push(...(await selection.between(task, [first, last], direction, wanted)));
         if (events.length >= limit) break;
         if (Date.now() > task.deadline) throw tooMuch();
       }
@@ -260,11 +168,11 @@ export function createReader({ database, registry, timeoutMs, rangeLimits }: Rea
         // Nearly every hit is a result: no more of them are fetched than are wanted.
         for (let rest = helping; rest.length > 0 && events.length < limit; ) {
           const wanted = limit - events.length;
-          events.push(...(await fetchAt(task, rest.slice(0, wanted), direction)));
+          events.push(...(await selection.found(task, rest.slice(0, wanted), direction)));
           rest = rest.slice(wanted);
         }
       } else {
-        events.push(...(await selectAt(task, helping, direction, limit - events.length)));
+        events.push(...(await selection.at(task, helping, direction, limit - events.length)));
       }
       if (events.length >= limit) break;
     }
@@ -293,7 +201,7 @@ export function createReader({ database, registry, timeoutMs, rangeLimits }: Rea
         const direct = (wanted: number) => {
           const first = Math.max(from, indexed + 1);
           if (first > to || wanted <= 0) return [];
-          return selectBetween(task, [first, to], direction, wanted);
+          return selection.between(task, [first, to], direction, wanted);
         };
         const searched = (wanted: number) =>
           wanted <= 0 ? [] : indexedPart(task, plan, from, Math.min(to, indexed), direction, wanted);
@@ -312,7 +220,8 @@ export function createReader({ database, registry, timeoutMs, rangeLimits }: Rea
         const task = await begin(journal, filter, principal);
         const plan = planSearch(filter, principal.claims, task.named, registry.current());
         if (plan.exact && plan.set.set === 'all') return Math.max(0, head - oldest + 1);
-        let count = indexed < head ? await countBetween(task, Math.max(oldest, indexed + 1), head) : 0;
+        let count =
+          indexed < head ? await selection.countBetween(task, Math.max(oldest, indexed + 1), head) : 0;
         if (oldest > indexed || plan.set.set === 'none') return count;
         const span = { from: oldest, to: indexed };
         const search = await openSearch(pool, journal.id, plan, span, 'falling', rangeLimits);
@@ -320,7 +229,7 @@ export function createReader({ database, registry, timeoutMs, rangeLimits }: Rea
           for await (const round of search.rounds()) for (const { bits } of round) count += countBits(bits);
         } else {
           for await (const helping of lookThrough(task, search, 'falling')) {
-            count += await countOf(task, at(journal, helping));
+            count += await selection.countAt(task, helping);
           }
         }
         return count;
@@ -363,7 +272,7 @@ export function createReader({ database, registry, timeoutMs, rangeLimits }: Rea
     },
 
     async unjudged(journal, from, to) {
-      const ids = await idsBetween(journal, from, to);
+      const ids = await selection.idsBetween(journal, from, to);
       if (ids === null) return [];
       const parameters = new ParameterList();
       const source = between(journal, from, to, ids)(parameters);
@@ -381,27 +290,6 @@ export function createReader({ database, registry, timeoutMs, rangeLimits }: Rea
     },
   };
   return reader;
-}
-
-/** A statement over the events in question that the viewer sees and the filter lets through. */
-function statement(
-  {
-    filter,
-    principal,
-    named,
-  }: { filter: Condition; principal: Principal; named: ReadonlyMap<EventId, NamedEvent> },
-  source: Source,
-  around: (seen: string) => string,
-): { text: string; values: unknown[] } {
-  const parameters = new ParameterList();
-  const { from, where } = source(parameters);
-  const level = levelSql(principal.claims, parameters);
-  const condition = filterSql(filter, parameters, 'e.level', new Set(named.keys()));
-  const seen = `
-    select e.* from (
-      select e.*, ${level} as level from ${from} where ${where}
-    ) e where e.level > 0 and ${condition}`;
-  return { text: around(seen), values: parameters.values };
 }
 
 function positionsOf({ chunk, bits }: ChunkHits, direction: Direction): Position[] {

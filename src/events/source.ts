@@ -1,5 +1,5 @@
 /**
- * Which events a statement of read.ts looks at: positions in a row, or each of a list.
+ * Which events a statement looks at: positions in a row, or each of a list.
  */
 import type { EventId } from './event.ts';
 import type { Parameters } from './filter/filter-sql.ts';
