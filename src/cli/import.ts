@@ -196,7 +196,7 @@ interface Source {
 
 /** @throws StartError */
 async function openSource(file: string): Promise<Source> {
-  if (file === '-') return { stream: process.stdin as unknown as Source['stream'], size: null };
+  if (file === '-') return { stream: process.stdin, size: null };
   try {
     const stats = await stat(file);
     if (stats.isDirectory()) throw new Error('it is a folder');

@@ -130,6 +130,7 @@ function watchdog(bite: () => void, isReading: () => boolean): NonNullable<Clien
 /** The platform's WebSocket: of `ws` in Node, which can be paused, else the global one. */
 async function observedSocket(observe: (socket: Socket) => void): Promise<SocketClass> {
   if (typeof process === 'undefined' || !process.versions?.node) {
+    // Without the types of browsers, Node's know no global WebSocket.
     const { WebSocket: Native } = globalThis as unknown as { WebSocket: SocketClass };
     return class extends Native {
       constructor(url: string, protocol: string) {
