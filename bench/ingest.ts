@@ -17,8 +17,9 @@ import { parseArgs, promisify } from 'node:util';
 import pg from 'pg';
 import { from as copyFrom } from 'pg-copy-streams';
 import { v7 } from 'uuid';
+import { declareTypes } from './support/declare.ts';
 import { describeMachine, median, printTable } from './support/report.ts';
-import { ATTRIBUTES, attributesOf, sampleEvent } from './support/sample.ts';
+import { attributesOf, sampleEvent } from './support/sample.ts';
 import {
   type BenchServer,
   freePort,
@@ -55,7 +56,7 @@ const stage = await openStage();
 const db = new pg.Pool({ connectionString: stage.databaseUrl, max: 2 });
 const server = await startBenchServer(stage.databaseUrl);
 const token = await tokenFor('bench', ['admin']);
-await declareTypes();
+await declareTypes(server.port, token);
 await run('npx', ['prisma', 'generate', '--schema', 'bench/naive/schema.prisma']);
 await db.query(readFileSync('bench/naive/tables.sql', 'utf8'));
 const peer = await startPeer();
@@ -202,28 +203,6 @@ function copyLine(i: number, attributes: number): string {
     actor,
   ];
   return `${[...fields, JSON.stringify(values), JSON.stringify(payload), actor].join('\t')}\n`;
-}
-
-async function declareTypes(): Promise<void> {
-  const mutate = async (query: string, variables: object) => {
-    const response = await fetch(`http://127.0.0.1:${server.port}/graphql`, {
-      method: 'POST',
-      headers: { 'content-type': 'application/json', authorization: `Bearer ${token}` },
-      body: JSON.stringify({ query, variables }),
-    });
-    const { errors } = (await response.json()) as { errors?: unknown };
-    if (errors) throw new Error(JSON.stringify(errors));
-  };
-  for (const [name, kind] of ATTRIBUTES) {
-    await mutate('mutation ($input: DefineAttributeInput!) { defineAttribute(input: $input) { name } }', {
-      input: { name, kind },
-    });
-  }
-  const define = 'mutation ($input: DefineEventTypeInput!) { defineEventType(input: $input) { name } }';
-  await mutate(define, { input: { name: 'bench.plain', category: 'ACTION' } });
-  await mutate(define, {
-    input: { name: 'bench.rich', category: 'ACTION', attributes: ATTRIBUTES.map(([name]) => ({ name })) },
-  });
 }
 
 async function startPeer(): Promise<BenchServer> {

@@ -173,7 +173,12 @@ async function fill(): Promise<string> {
   const journal = await journals.findOrCreate('main');
   const limits = loadConfig({});
   const idKey = new Uint8Array(32);
-  const admin: Principal = { subject: 'user/bench' as Claim, claims: new Set([ADMIN]), expiresAt: null };
+  const admin: Principal = {
+    subject: 'user/bench' as Claim,
+    claims: new Set([ADMIN]),
+    expiresAt: null,
+    issuedAt: null,
+  };
   const recording = createRecording({ database, registry, journals, limits, idKey, announce: () => {} });
   await putResources(createResources(database), admin);
 

@@ -44,12 +44,16 @@ export function tokenFor(subject: string, groups: readonly string[]): Promise<st
   );
 }
 
+/** Options of Node.js that servers and peers run with. */
+export const NODE_OPTIONS = ['--max-semi-space-size=64'];
+
 export async function startBenchServer(
   databaseUrl: string,
   environment: Record<string, string> = {},
+  { program = 'dist/cli.js', nodeOptions = NODE_OPTIONS } = {},
 ): Promise<BenchServer> {
   const port = await freePort();
-  return startProcess(['--max-semi-space-size=64', 'dist/cli.js', 'serve'], port, {
+  return startProcess([...nodeOptions, program, 'serve'], port, {
     DATABASE_URL: databaseUrl,
     EVENTREE_PORT: String(port),
     EVENTREE_JWT_SECRET: SECRET,
