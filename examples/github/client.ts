@@ -10,7 +10,7 @@ import type { Config } from '../../src/config.ts';
 /** @throws StartError or EventreeClientError where there is no server, or no token for it. */
 export async function connect(config: Config): Promise<Client> {
   const client = await connectBy(config);
-  const { viewer } = await client.request<{ viewer: { subject: string } }>('{ viewer { subject } }');
+  const { viewer } = await client.query<{ viewer: { subject: string } }>('{ viewer { subject } }');
   if (viewer.subject !== 'group/anonymous') return client;
   throw new StartError(
     'Recording takes a token: set EVENTREE_TOKEN or, where the server runs on this machine and makes its own tokens, EVENTREE_DATA_DIR to its data folder.',

@@ -50,8 +50,8 @@ async function demo(): Promise<void> {
 // ── 1. Declare ───────────────────────────────────────────────────────────────────────────────────────
 
 /** Declares what the server does not know yet, or knows otherwise. */
-async function declare({ request }: Client): Promise<void> {
-  const known = await request<Known>(`{
+async function declare({ query }: Client): Promise<void> {
+  const known = await query<Known>(`{
     attributes { name kind description indexed }
     eventTypes {
       name category severity messageTemplate
@@ -67,13 +67,13 @@ async function declare({ request }: Client): Promise<void> {
 
   const advance = startProgress('Declaring', attributes.length + eventTypes.length);
   for (const input of attributes) {
-    await request('mutation ($input: DefineAttributeInput!) { defineAttribute(input: $input) { name } }', {
+    await query('mutation ($input: DefineAttributeInput!) { defineAttribute(input: $input) { name } }', {
       input,
     });
     advance(1);
   }
   for (const input of eventTypes) {
-    await request('mutation ($input: DefineEventTypeInput!) { defineEventType(input: $input) { name } }', {
+    await query('mutation ($input: DefineEventTypeInput!) { defineEventType(input: $input) { name } }', {
       input,
     });
     advance(1);
@@ -102,15 +102,15 @@ function isNewTo<Declared extends { readonly name: string }>(known: readonly Dec
 // ── 2. Say who may see what ──────────────────────────────────────────────────────────────────────────
 
 /** Puts those that are not there yet: what somebody has changed since stays as it is. */
-async function putRepositories({ request }: Client, repositories: readonly ResourceInput[]): Promise<void> {
+async function putRepositories({ query }: Client, repositories: readonly ResourceInput[]): Promise<void> {
   let put = 0;
   for (const input of repositories) {
-    const { resource } = await request<{ resource: object | null }>(
+    const { resource } = await query<{ resource: object | null }>(
       'query ($ref: ResourceRef!) { resource(ref: $ref) { ref } }',
       { ref: input.ref },
     );
     if (resource !== null) continue;
-    await request('mutation ($input: PutResourceInput!) { putResource(input: $input) { ref } }', { input });
+    await query('mutation ($input: PutResourceInput!) { putResource(input: $input) { ref } }', { input });
     put++;
   }
   const open = repositories.filter(({ acl }) => acl.viewData.includes(ANONYMOUS));
@@ -128,7 +128,7 @@ async function record(client: Client, trees: readonly Tree[]): Promise<void> {
   for (let at = 0; at < trees.length; at += BATCH_TREES) {
     const batch = trees.slice(at, at + BATCH_TREES);
     // All or nothing. Their ids make it safe to send again what got no answer.
-    await client.request(
+    await client.query(
       'mutation ($input: [RecordEventInput!]!) { recordEvents(input: $input) { events { id } } }',
       { input: batch.map(toInput) },
     );
@@ -148,8 +148,8 @@ function toInput({ delivery, children }: Tree): EventInput {
   return { ...toEvent(delivery), ...(children.length > 0 && { children: children.map(toInput) }) };
 }
 
-async function countRecorded({ request }: Client): Promise<number> {
-  const { events } = await request<{ events: { totalCount: number } }>(
+async function countRecorded({ query }: Client): Promise<number> {
+  const { events } = await query<{ events: { totalCount: number } }>(
     '{ events(first: 1, filter: { type: { startsWith: "github." } }) { totalCount } }',
   );
   return events.totalCount;
@@ -174,8 +174,8 @@ async function printWhatNext(client: Client, trees: readonly Tree[]): Promise<vo
 }
 
 /** Of the event that was recorded first. */
-async function firstCursor({ request }: Client): Promise<string> {
-  const { events } = await request<{ events: { nodes: [{ cursor: string }] } }>(
+async function firstCursor({ query }: Client): Promise<string> {
+  const { events } = await query<{ events: { nodes: [{ cursor: string }] } }>(
     '{ events(first: 1, order: OLDEST_FIRST, filter: { type: { startsWith: "github." } }) { nodes { cursor } } }',
   );
   return events.nodes[0].cursor;

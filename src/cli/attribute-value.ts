@@ -14,7 +14,7 @@ interface Declared {
 /** Of all attributes that are declared. */
 export async function attributeKinds(client: Client, signal?: AbortSignal): Promise<AttributeKinds> {
   const query = '{ attributes { name kind } }';
-  const { attributes } = await client.request<{ attributes: readonly Declared[] }>(
+  const { attributes } = await client.query<{ attributes: readonly Declared[] }>(
     query,
     {},
     signal === undefined ? {} : { signal },

@@ -9,7 +9,7 @@ import { finished } from 'node:stream/promises';
 import { type Command, InvalidArgumentError, Option } from 'commander';
 import { messageOf } from '../base/errors.ts';
 import type { Client } from '../client/client.ts';
-import { EVENT_FIELDS, type EventNode, type PlainEvent, plainEvent } from '../client/event.ts';
+import { type PlainEvent, plainEvent } from '../client/event.ts';
 import { toCloudEvent } from './cloud-event.ts';
 import { addConnectionOptions, type ConnectionOptions, connect } from './connect.ts';
 import { addFilterOptions, type FilterOptions, filterOf } from './filter-options.ts';
@@ -40,23 +40,11 @@ Examples:
   eventree export --type "deployment.*" --format cloudevents | gzip > deployments.ndjson.gz
   eventree export --filter '{"recordedAt":{"gte":"2026-11-01T00:00:00Z"}}' -o november.ndjson`;
 
-const PAGE = `query ($journal: String!, $filter: EventFilter, $first: Int!, $after: String) {
-  events(journal: $journal, filter: $filter, order: OLDEST_FIRST, first: $first, after: $after) {
-    nodes { ${EVENT_FIELDS} } pageInfo { hasNextPage endCursor }
-  }
-}`;
 const COUNT = `query ($journal: String!, $filter: EventFilter) { events(journal: $journal, filter: $filter) { totalCount } }`;
 
 const FIRST_PAGE = 50;
 const LARGEST_PAGE = 500;
 const PAGE_CHARS = 4_000_000;
-
-interface Page {
-  readonly events: {
-    readonly nodes: readonly EventNode[];
-    readonly pageInfo: { readonly hasNextPage: boolean; readonly endCursor: string | null };
-  };
-}
 
 export function declare(command: Command, exitWith: (code: number) => void): void {
   addFilterOptions(command)
@@ -86,8 +74,8 @@ async function exportEvents(options: ExportOptions): Promise<void> {
   const patiently = createPatience(progress.say);
   const toLine = (event: PlainEvent) =>
     `${JSON.stringify(format === 'cloudevents' ? toCloudEvent(event) : event)}\n`;
-  const variables = { journal, filter, first: FIRST_PAGE, after: null as string | null };
-  const readPage = async () => (await patiently(() => client.request<Page>(PAGE, variables))).events;
+  const range = { first: FIRST_PAGE, after: null as string | null };
+  const readPage = () => patiently(() => client.events(filter, { journal, order: 'OLDEST_FIRST', ...range }));
   let done = 0;
   let orphans = 0;
   try {
@@ -102,8 +90,8 @@ async function exportEvents(options: ExportOptions): Promise<void> {
       orphans += nodes.filter(({ parentHidden }) => parentHidden).length;
       progress.update(done);
       if (!pageInfo.hasNextPage) break;
-      variables.after = pageInfo.endCursor;
-      variables.first = nextPageSize(variables.first, text.length / Math.max(1, nodes.length));
+      range.after = pageInfo.endCursor;
+      range.first = nextPageSize(range.first, text.length / Math.max(1, nodes.length));
       page = await readPage();
     }
     await sink.end();
@@ -137,7 +125,7 @@ async function count(
   variables: { journal: string; filter: unknown },
 ): Promise<number | null> {
   try {
-    return (await client.request<{ events: { totalCount: number } }>(COUNT, variables)).events.totalCount;
+    return (await client.query<{ events: { totalCount: number } }>(COUNT, variables)).events.totalCount;
   } catch {
     return null;
   }

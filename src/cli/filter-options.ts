@@ -1,7 +1,8 @@
 /** The options by which `tail` and `export` choose events, and the EventFilter that they make up. */
 import { type Command, InvalidArgumentError } from 'commander';
 import type { Client } from '../client/client.ts';
-import { CATEGORIES, SEVERITIES } from '../client/event.ts';
+import { CATEGORIES, type Category, SEVERITIES, type Severity } from '../client/event.ts';
+import type { EventFilter } from '../client/filter.ts';
 import { type AttributeKinds, attributeKinds, attributeValue } from './attribute-value.ts';
 import { collect, oneOf } from './options.ts';
 
@@ -10,15 +11,13 @@ export interface FilterOptions {
   readonly resource?: readonly string[];
   readonly resourceType?: readonly string[];
   readonly actor?: readonly string[];
-  readonly severity?: string;
-  readonly category?: readonly string[];
+  readonly severity?: Severity;
+  readonly category?: readonly Category[];
   readonly within?: string;
   readonly search?: string;
   readonly attribute?: readonly AttributeTest[];
-  readonly filter?: Filter;
+  readonly filter?: EventFilter;
 }
-
-export type Filter = Readonly<Record<string, unknown>>;
 
 export interface AttributeTest {
   readonly name: string;
@@ -62,18 +61,18 @@ export async function filterOf(
   options: FilterOptions,
   client: Client,
   signal?: AbortSignal,
-): Promise<Filter | null> {
+): Promise<EventFilter | null> {
   const kinds = options.attribute === undefined ? new Map() : await attributeKinds(client, signal);
   return buildFilter(options, kinds);
 }
 
 /** Options of one name are alternatives; different ones must all hold. */
-function buildFilter(options: FilterOptions, kinds: AttributeKinds): Filter | null {
+function buildFilter(options: FilterOptions, kinds: AttributeKinds): EventFilter | null {
   const { type = [], resource = [], resourceType = [], actor = [], category = [], attribute = [] } = options;
   const { severity, within, search } = options;
-  const all: Filter[] = [];
-  const add = (filters: readonly Filter[]) => {
-    if (filters.length === 1) all.push(filters[0] as Filter);
+  const all: EventFilter[] = [];
+  const add = (filters: readonly EventFilter[]) => {
+    if (filters.length === 1) all.push(filters[0] as EventFilter);
     if (filters.length > 1) all.push({ or: filters });
   };
 
@@ -100,7 +99,7 @@ function buildFilter(options: FilterOptions, kinds: AttributeKinds): Filter | nu
   }
   if (options.filter !== undefined) all.push(options.filter);
   if (all.length === 0) return null;
-  return all.length === 1 ? (all[0] as Filter) : { and: all };
+  return all.length === 1 ? (all[0] as EventFilter) : { and: all };
 }
 
 function valueFor(test: AttributeTest['test'], text: string, kind: string | undefined): unknown {
@@ -118,10 +117,10 @@ function parseAttributeTest(text: string): AttributeTest {
   return { name, test: OPERATORS[operator] as AttributeTest['test'], text: value };
 }
 
-function parseFilterJson(text: string): Filter {
+function parseFilterJson(text: string): EventFilter {
   try {
     const filter = JSON.parse(text) as unknown;
-    if (typeof filter === 'object' && filter !== null && !Array.isArray(filter)) return filter as Filter;
+    if (typeof filter === 'object' && filter !== null && !Array.isArray(filter)) return filter as EventFilter;
   } catch {
     // Told below.
   }

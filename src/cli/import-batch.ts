@@ -82,7 +82,7 @@ export function createSender(
       try {
         const input = rest.map((item) => item.input);
         const data = await patiently(() =>
-          client.request<{ recordEvents: { events: Answered[] } }>(RECORD, { input }),
+          client.query<{ recordEvents: { events: Answered[] } }>(RECORD, { input }),
         );
         return data.recordEvents.events;
       } catch (error) {
@@ -110,7 +110,7 @@ export function createSender(
       const variables = Object.fromEntries(some.map((id, n) => [`i${n}`, id]));
       const query = `query (${some.map((_, n) => `$i${n}: ID!`).join(' ')}) { ${some.map((_, n) => `e${n}: event(id: $i${n}) { id }`).join(' ')} }`;
       const data = await patiently(() =>
-        client.request<Record<string, { id: string } | null>>(query, variables),
+        client.query<Record<string, { id: string } | null>>(query, variables),
       );
       for (const event of Object.values(data)) if (event !== null) found.add(event.id);
     }

@@ -11,7 +11,7 @@ import { stat } from 'node:fs/promises';
 import { type Command, InvalidArgumentError, Option } from 'commander';
 import { parseDateTime } from '../base/date-time.ts';
 import { EventreeError, messageOf, StartError } from '../base/errors.ts';
-import { ACL_CHANGE } from '../events/builtin.ts';
+import { isReserved } from '../events/builtin.ts';
 import { readDeclarationFile } from '../events/declaration.ts';
 import { addConnectionOptions, type ConnectionOptions, connect } from './connect.ts';
 import { type BatchOutcome, createSender, type NumberedLine, type Refusal } from './import-batch.ts';
@@ -161,7 +161,7 @@ async function importFile(file: string, options: ImportOptions): Promise<Summary
         if ('problem' in line) throw new EventreeError('BAD_USER_INPUT', line.problem);
         const parsed = parse(line.text.trim());
         // An event that says who may see what would be believed: nobody but the server may record one.
-        if (parsed.input.type === ACL_CHANGE) {
+        if (isReserved(parsed.input.type)) {
           summary.leftOut++;
           continue;
         }

@@ -91,7 +91,7 @@ async function record(type: string, options: RecordOptions): Promise<void> {
     occurredAt,
   };
   const input = { ...envelope, attributes, payload, privatePayload };
-  const { recordEvent } = await client.request<{ recordEvent: { event: EventNode & { kept: boolean } } }>(
+  const { recordEvent } = await client.query<{ recordEvent: { event: EventNode & { kept: boolean } } }>(
     RECORD,
     {
       input,

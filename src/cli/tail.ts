@@ -9,10 +9,12 @@ import type { Command } from 'commander';
 import { StartError } from '../base/errors.ts';
 import type { Client } from '../client/client.ts';
 import { EVENT_FIELDS, type EventNode, LINE_FIELDS, type LineNode, plainEvent } from '../client/event.ts';
-import type { ConnectionState, FollowRequest } from '../client/follow.ts';
+import type { EventFilter } from '../client/filter.ts';
+import type { FollowOptions, FollowState } from '../client/follow.ts';
+import type { EventPage } from '../client/page.ts';
 import { addConnectionOptions, type ConnectionOptions, connect } from './connect.ts';
 import { eventLine } from './event-line.ts';
-import { addFilterOptions, type Filter, type FilterOptions, filterOf } from './filter-options.ts';
+import { addFilterOptions, type FilterOptions, filterOf } from './filter-options.ts';
 import { wholeNumber } from './options.ts';
 import { colorsFor, interruption, plainText, print, printJson } from './terminal.ts';
 
@@ -69,25 +71,32 @@ async function tail(options: TailOptions, signal: AbortSignal): Promise<void> {
     const show = json ? showJson : createShow();
     const newest = since === undefined ? (count ?? (follow ? 0 : SHOWN_UNASKED)) : 0;
     const start = newest > 0 ? await showNewest(newest) : startOf(since);
-    if (follow || since !== undefined) await goOn(client, { journal, filter, fields, ...start });
+    if (follow || since !== undefined) await goOn(start);
 
-    async function showNewest(most: number): Promise<Pick<FollowRequest, 'after' | 'from'>> {
-      const query = { client, journal, signal };
+    async function showNewest(most: number): Promise<Start> {
       // Asked for first: whatever is recorded while the newest matching ones are looked for comes after it.
-      const [head] = await readNewest({ ...query, filter: null, fields: 'cursor' }, 1);
-      const nodes = await readNewest({ ...query, filter, fields }, most);
+      const { nodes: heads } = await client.events<object>(null, { journal, first: 1, fields: '', signal });
+      const nodes = await readNewest({ client, journal, filter, fields, signal }, most);
       for (const node of nodes.reverse()) await show(node);
-      const after = nodes.at(-1)?.cursor ?? head?.cursor;
+      const after = nodes.at(-1)?.cursor ?? heads[0]?.cursor;
       return after === undefined ? { from: 'BEGINNING' } : { after };
     }
 
-    async function goOn(from: Client, request: FollowRequest): Promise<void> {
-      const onState = createReport();
-      for await (const { events, live, gap } of from.follow<Node>({ ...request, signal, onState })) {
-        if (gap !== null) note(gap.reason);
-        for (const event of events) await show(event);
-        if (live && !follow) return;
-      }
+    async function goOn(from: Start): Promise<void> {
+      const report = createReport();
+      const enough = new AbortController();
+      const events = client.follow<Node>(filter, {
+        ...from,
+        journal,
+        fields,
+        signal: AbortSignal.any([signal, enough.signal]),
+        onGap: ({ reason }) => note(reason),
+        onState(state) {
+          report(state);
+          if (state.state === 'live' && !follow) enough.abort();
+        },
+      });
+      for await (const event of events) await show(event);
     }
   } catch (error) {
     // Ctrl-C while a request is under way.
@@ -95,7 +104,9 @@ async function tail(options: TailOptions, signal: AbortSignal): Promise<void> {
   }
 }
 
-function startOf(since: string | undefined): Pick<FollowRequest, 'after' | 'from'> {
+type Start = Pick<FollowOptions, 'after' | 'from'>;
+
+function startOf(since: string | undefined): Start {
   if (since === undefined || since === 'now') return { from: 'NOW' };
   return since === 'beginning' ? { from: 'BEGINNING' } : { after: since };
 }
@@ -103,34 +114,27 @@ function startOf(since: string | undefined): Pick<FollowRequest, 'after' | 'from
 interface NewestQuery {
   readonly client: Client;
   readonly journal: string;
-  readonly filter: Filter | null;
+  readonly filter: EventFilter | null;
   readonly fields: string;
   readonly signal: AbortSignal;
 }
 
 /** Newest first. */
-async function readNewest(request: NewestQuery, most: number): Promise<Node[]> {
-  const { client, journal, filter, fields, signal } = request;
-  const query = `query ($journal: String!, $filter: EventFilter, $first: Int!, $after: String) {
-    events(journal: $journal, filter: $filter, first: $first, after: $after) { nodes { ${fields} } pageInfo { hasNextPage endCursor } }
-  }`;
-  const nodes: Node[] = [];
-  const variables = { journal, filter, after: null as string | null };
-  for (let isMore = true; isMore && nodes.length < most; ) {
-    const first = Math.min(PAGE, most - nodes.length);
-    const { events } = await client.request<NewestPage>(query, { ...variables, first }, { signal });
-    nodes.push(...events.nodes);
-    variables.after = events.pageInfo.endCursor;
-    isMore = events.pageInfo.hasNextPage;
+async function readNewest({ client, filter, ...query }: NewestQuery, most: number): Promise<Node[]> {
+  const found: Node[] = [];
+  let after: string | null = null;
+  for (let isMore = true; isMore && found.length < most; ) {
+    const first = Math.min(PAGE, most - found.length);
+    const { nodes, pageInfo }: EventPage<Node> = await client.events<Node>(filter, {
+      ...query,
+      first,
+      after,
+    });
+    found.push(...nodes);
+    after = pageInfo.endCursor;
+    isMore = pageInfo.hasNextPage;
   }
-  return nodes;
-}
-
-interface NewestPage {
-  readonly events: {
-    readonly nodes: readonly Node[];
-    readonly pageInfo: { readonly hasNextPage: boolean; readonly endCursor: string | null };
-  };
+  return found;
 }
 
 function createShow(): (node: Node) => Promise<void> {
@@ -144,12 +148,13 @@ async function showJson(node: Node): Promise<void> {
 }
 
 /** Says when the connection is lost, once, and when it is back. */
-function createReport(): (state: ConnectionState) => void {
+function createReport(): (state: FollowState) => void {
   let isLost = false;
   return (state) => {
     if (state.state === 'lost' && !isLost) note(`${state.reason.message} Trying again …`);
-    if (state.state === 'connected' && isLost) note('Connected again.');
-    isLost = state.state === 'lost';
+    const isBack = state.state === 'catching-up' || state.state === 'live';
+    if (isBack && isLost) note('Connected again.');
+    isLost = state.state === 'lost' || (isLost && !isBack);
   };
 }
 

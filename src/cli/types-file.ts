@@ -6,7 +6,7 @@ import { writeFile } from 'node:fs/promises';
 import { isDeepStrictEqual } from 'node:util';
 import { messageOf } from '../base/errors.ts';
 import type { Client } from '../client/client.ts';
-import { ACL_CHANGE, BUILT_IN } from '../events/builtin.ts';
+import { BUILT_IN, isReserved } from '../events/builtin.ts';
 import type { Declarations } from '../events/declaration.ts';
 import type { Patience } from './patience.ts';
 
@@ -72,12 +72,12 @@ export async function declareTypes(
       required,
     }));
     const input = { ...type, name, attributes: listed };
-    await patiently(() => client.request(DEFINE_TYPE, { input }));
+    await patiently(() => client.query(DEFINE_TYPE, { input }));
   };
 
   for (const [name, attribute] of attributes) {
     const input = { ...attribute, name };
-    await patiently(() => client.request(DEFINE_ATTRIBUTE, { input }));
+    await patiently(() => client.query(DEFINE_ATTRIBUTE, { input }));
   }
   for (const [name, type] of eventTypes) await define(name, { ...type, enabled: type.enabled || isOn(name) });
   return {
@@ -103,9 +103,9 @@ function knownOf({ attributes, eventTypes }: Declarations): Known {
   };
 }
 
-/** Without the type that is the server's own: nobody may declare it. */
+/** Without the types that are the server's own: nobody may declare them. */
 function differing<T>(given: ReadonlyMap<string, T>, known: ReadonlyMap<string, T>): [string, T][] {
-  return [...given].filter(([name, one]) => name !== ACL_CHANGE && !isDeepStrictEqual(known.get(name), one));
+  return [...given].filter(([name, one]) => !isReserved(name) && !isDeepStrictEqual(known.get(name), one));
 }
 
 type Nullable<T> = { readonly [Name in keyof T]: T[Name] | null };
@@ -122,7 +122,7 @@ interface Answer {
 }
 
 async function readKnown(client: Client, patiently: Patience): Promise<Known> {
-  const { attributes, eventTypes } = await patiently(() => client.request<Answer>(READ));
+  const { attributes, eventTypes } = await patiently(() => client.query<Answer>(READ));
   return {
     attributes: new Map(attributes.map(({ name, ...rest }) => [name, withoutNulls<Attribute>(rest)])),
     eventTypes: new Map(

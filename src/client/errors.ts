@@ -1,8 +1,9 @@
 /**
  * What a client is told when something goes wrong: the server's own code, sentence and facts, or one of
- * the two that only a client can know.
+ * those that only a client can know.
  */
 import type { ErrorCode } from '../base/errors.ts';
+import { type Backoff, nextDelay } from '../base/retry.ts';
 
 /** The codes of the contract, and what the client itself finds out. Newer servers may know further ones. */
 export type ClientErrorCode =
@@ -14,6 +15,10 @@ export type ClientErrorCode =
   | 'UNREACHABLE'
   /** An answer came, and it is none of Eventree's. */
   | 'BAD_RESPONSE'
+  /** The function that gives the token has failed. */
+  | 'TOKEN_UNAVAILABLE'
+  /** Events after the cursor no longer exist, and nobody was there to be told. */
+  | 'GAP'
   | (string & {});
 
 export type ClientErrorFacts = Readonly<Record<string, unknown>>;
@@ -40,6 +45,13 @@ export class EventreeClientError extends Error {
     this.facts = facts;
     this.all = [this, ...others];
   }
+
+  /** The same error with further facts. */
+  with(facts: ClientErrorFacts): EventreeClientError {
+    const { code, message, all, cause } = this;
+    const others = all.slice(1);
+    return new EventreeClientError(code, message, { facts: { ...this.facts, ...facts }, others, cause });
+  }
 }
 
 /** An error as GraphQL sends it. */
@@ -61,24 +73,46 @@ export function fromGraphqlErrors(errors: readonly GraphqlError[]): EventreeClie
 
 /** Whether the same request may succeed if it is sent again, unchanged. */
 export function isPassing({ code }: EventreeClientError): boolean {
-  return code === 'UNREACHABLE' || code === 'UNAVAILABLE' || code === 'RATE_LIMITED';
+  return PASSING.includes(code);
 }
+
+const PASSING: readonly ClientErrorCode[] = [
+  'UNREACHABLE',
+  'UNAVAILABLE',
+  'RATE_LIMITED',
+  'TOKEN_UNAVAILABLE',
+];
+
+/**
+ * The same for what may be tried again without harm, as following, or recording under given ids: what the
+ * server did not expect may be a moment's trouble.
+ */
+export function mayPass(error: EventreeClientError): boolean {
+  return isPassing(error) || error.code === 'INTERNAL_SERVER_ERROR';
+}
+
+/** How long to wait before attempt `attempt`, beside what the server asks for. */
+export function delayBefore(attempt: number, backoff: Backoff, { facts }: EventreeClientError): number {
+  const { retryAfterMs } = facts;
+  const askedMs = typeof retryAfterMs === 'number' ? Math.min(retryAfterMs, MOST_ASKED_MS) : 0;
+  return askedMs + nextDelay(attempt, backoff);
+}
+
+const MOST_ASKED_MS = 60_000;
 
 /** Why a request got no answer: `connect ECONNREFUSED 127.0.0.1:4000`. */
 export function unreachable(url: string, cause: unknown): EventreeClientError {
-  return new EventreeClientError(
-    'UNREACHABLE',
-    `The server at ${url} cannot be reached: ${innermost(cause)}.`,
-    {
-      cause,
-    },
-  );
+  const sentence = `The server at ${url} cannot be reached: ${innermost(cause)}.`;
+  return new EventreeClientError('UNREACHABLE', sentence, { cause });
 }
 
 /** `fetch` and sockets wrap what happened, some of them in an error without a message. */
-function innermost(error: unknown): string {
+export function innermost(error: unknown): string {
   if (error instanceof AggregateError && error.errors.length > 0) return innermost(error.errors[0]);
   if (error instanceof Error && error.cause !== undefined) return innermost(error.cause);
-  const { message } = error as { message?: string };
-  return message || String(error);
+  const { message } = (error ?? {}) as { message?: unknown };
+  if (typeof message === 'string' && message !== '') return message;
+  // What a browser tells of a WebSocket that has failed: nothing.
+  const isEvent = typeof error === 'object' && error !== null && 'target' in error;
+  return isEvent ? 'the connection failed' : String(error);
 }

@@ -1,4 +1,4 @@
-/** Events as a client has them, and what it selects to get them so. */
+/** Events as a client gives them, as it has them, and what it selects to get them so. */
 
 /** In rising order. */
 export const SEVERITIES = ['LOW', 'MEDIUM', 'HIGH', 'CRITICAL'] as const;
@@ -50,6 +50,46 @@ export interface EventNode extends LineNode {
   readonly payload: unknown;
   readonly privatePayload: unknown;
 }
+
+/** What every event that is selected comes with, whatever else is: its identity, and where to go on from. */
+export interface Identified {
+  readonly id: string;
+  readonly cursor: string;
+}
+
+/** An event to record: the API's `RecordEventInput`. What is left out falls back to what its type says. */
+export interface NewEvent {
+  /**
+   * A UUID of version 7, by which the event is recorded once however often it is sent. Left out: made here,
+   * from this machine's clock; see `newEventId`.
+   */
+  readonly id?: Maybe<string>;
+  /** `main` where it is left out. */
+  readonly journal?: string | undefined;
+  readonly type: string;
+  /** `type/id`. One that is not there is created, with the recorder as its owner. */
+  readonly resource?: Maybe<string>;
+  readonly category?: Maybe<Category>;
+  readonly severity?: Maybe<Severity>;
+  /** Left out: rendered from the type's template. */
+  readonly message?: Maybe<string>;
+  /** RFC 3339. Left out: the time in the id. */
+  readonly occurredAt?: Maybe<string>;
+  /** Left out: the subject of the token. */
+  readonly actor?: Maybe<string>;
+  readonly activeClaim?: Maybe<string>;
+  readonly sessionId?: Maybe<string>;
+  readonly correlationId?: Maybe<string>;
+  readonly parentId?: Maybe<string>;
+  readonly attributes?: Maybe<Readonly<Record<string, unknown>>>;
+  readonly payload?: unknown;
+  /** For owners of the resource alone. */
+  readonly privatePayload?: unknown;
+  /** What happened as part of it, recorded with it, all or none. */
+  readonly children?: Maybe<readonly NewEvent[]>;
+}
+
+type Maybe<T> = T | null | undefined;
 
 /** An event in the shape in which it is recorded: the fields of RecordEventInput, without nulls. */
 export interface PlainEvent {

@@ -57,7 +57,7 @@ describe('the options by which events are chosen', () => {
     const query = `query ($filter: EventFilter) {
       events(filter: $filter, order: OLDEST_FIRST) { nodes { message } }
     }`;
-    const { events } = await client.request<{ events: { nodes: { message: string }[] } }>(query, { filter });
+    const { events } = await client.query<{ events: { nodes: { message: string }[] } }>(query, { filter });
     expect(events.nodes.map(({ message }) => message).join('')).toBe(chosen);
   });
 

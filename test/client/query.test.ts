@@ -6,17 +6,17 @@ import { createClient, EventreeClientError, isPassing } from '../../src/client/i
 import { freePort } from '../support/redis.ts';
 import { worldForFile } from '../support/world.ts';
 
-describe('a request', () => {
+describe('a query', () => {
   const world = worldForFile();
   const url = () => String(world().servers[0]?.url);
 
   test('answers the data, as who its token says', async () => {
     const token = await world().token({ subject: 'jane' });
     const VIEWER = '{ viewer { subject } }';
-    expect(await createClient({ url: url(), token }).request(VIEWER)).toEqual({
+    expect(await createClient({ url: url(), token }).query(VIEWER)).toEqual({
       viewer: { subject: 'user/jane' },
     });
-    expect(await createClient({ url: `${url()}/graphql` }).request(VIEWER)).toEqual({
+    expect(await createClient({ url: `${url()}/graphql` }).query(VIEWER)).toEqual({
       viewer: { subject: 'group/anonymous' },
     });
   });
@@ -28,7 +28,7 @@ describe('a request', () => {
       token: () => world().token({ subject: subjects.shift() as string }),
     });
     const answers = [];
-    for (let n = 0; n < 2; n++) answers.push(await client.request('{ viewer { subject } }'));
+    for (let n = 0; n < 2; n++) answers.push(await client.query('{ viewer { subject } }'));
     expect(answers).toEqual([{ viewer: { subject: 'user/jane' } }, { viewer: { subject: 'user/john' } }]);
   });
 
@@ -36,24 +36,24 @@ describe('a request', () => {
     const client = createClient({ url: url(), token: await world().token({ groups: ['admin'] }) });
     const record =
       'mutation ($input: [RecordEventInput!]!) { recordEvents(input: $input) { events { id } } }';
-    const error = await failureOf(client.request(record, { input: [{ type: 'note' }, { type: 'nope' }] }));
+    const error = await failureOf(client.query(record, { input: [{ type: 'note' }, { type: 'nope' }] }));
     expect(error).toMatchObject({ code: 'UNKNOWN_EVENT_TYPE', facts: { index: 1, type: 'nope' } });
     expect(error.message).toContain('nope');
     expect(isPassing(error)).toBe(false);
-    const two = await failureOf(client.request('{ a: nope b: nope }'));
+    const two = await failureOf(client.query('{ a: nope b: nope }'));
     expect(two.all.map(({ code }) => code)).toEqual(Array(2).fill('GRAPHQL_VALIDATION_FAILED'));
   });
 
   test('is UNAUTHENTICATED by a token that is not accepted', async () => {
     const error = await failureOf(
-      createClient({ url: url(), token: 'nope' }).request('{ viewer { subject } }'),
+      createClient({ url: url(), token: 'nope' }).query('{ viewer { subject } }'),
     );
     expect(error.code).toBe('UNAUTHENTICATED');
   });
 
   test('is UNREACHABLE where nobody listens, and may be sent again', async () => {
     const error = await failureOf(
-      createClient({ url: `http://127.0.0.1:${await freePort()}` }).request('{ x }'),
+      createClient({ url: `http://127.0.0.1:${await freePort()}` }).query('{ x }'),
     );
     expect(error.code).toBe('UNREACHABLE');
     expect(error.message).toContain('ECONNREFUSED');
@@ -63,6 +63,8 @@ describe('a request', () => {
   test.each([
     [502, '<h1>Bad Gateway</h1>', 'UNAVAILABLE', true],
     [503, '', 'UNAVAILABLE', true],
+    [408, '', 'UNAVAILABLE', true],
+    [500, 'oops', 'UNAVAILABLE', true],
     [429, 'slow down', 'RATE_LIMITED', true],
     [404, 'nothing\n here', 'BAD_RESPONSE', false],
     [200, '<html>', 'BAD_RESPONSE', false],
@@ -72,7 +74,7 @@ describe('a request', () => {
     [200, '{"errors":[{"message":"no","extensions":null}]}', 'BAD_RESPONSE', false],
   ])('that is answered by something else, HTTP %i %j, is %s', async (status, body, code, passing) => {
     const at = await startStranger((_, response) => response.writeHead(status).end(body));
-    const error = await failureOf(createClient({ url: at }).request('{ x }'));
+    const error = await failureOf(createClient({ url: at }).query('{ x }'));
     expect({ code: error.code, passing: isPassing(error) }).toEqual({ code, passing });
   });
 
@@ -80,7 +82,7 @@ describe('a request', () => {
     const leaving = new AbortController();
     // Never answers.
     const at = await startStranger(() => leaving.abort());
-    const asked = createClient({ url: at }).request('{ x }', {}, { signal: leaving.signal });
+    const asked = createClient({ url: at }).query('{ x }', {}, { signal: leaving.signal });
     await expect(asked).rejects.toMatchObject({ name: 'AbortError' });
   });
 });
