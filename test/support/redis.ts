@@ -1,6 +1,6 @@
 /**
- * A Redis server of a test's own, on a free port, which it can kill and start again. The program is the
- * one on the PATH; where there is none, Debian's package is installed. It never skips a test.
+ * Redis servers of a test's own, on free ports, which it can kill, freeze and start again. The program is
+ * the one on the PATH; where there is none, Debian's package is installed. It never skips a test.
  */
 import { type ChildProcess, execFileSync, spawn } from 'node:child_process';
 import { once } from 'node:events';
@@ -10,29 +10,40 @@ import { onTestFinished } from 'vitest';
 
 export interface TestRedis {
   readonly url: string;
+  readonly port: number;
   /** As `kill -9` does. */
   kill(): Promise<void>;
-  /** Starts it again, on the same port and empty. */
+  /** Starts it again, on the same port and, unless it has a folder, empty. */
   start(): Promise<void>;
+  /** As `kill -STOP` does: it is there and does not answer. */
+  freeze(): void;
+  thaw(): void;
 }
 
-export async function startRedis(): Promise<TestRedis> {
+/** @param settings further ones, as on its command line. */
+export function startRedis(...settings: readonly string[]): Promise<TestRedis> {
+  return launch(['--save', '', '--appendonly', 'no', ...settings]);
+}
+
+/** @param file its configuration, which it writes what it learns into. */
+export function startSentinel(file: string): Promise<TestRedis> {
+  return launch([file, '--sentinel']);
+}
+
+async function launch(settings: readonly string[]): Promise<TestRedis> {
   installRedis();
   const port = await freePort();
   let server: ChildProcess | null = null;
 
   const redis: TestRedis = {
     url: `redis://127.0.0.1:${port}`,
+    port,
     async start() {
-      server = spawn(
-        'redis-server',
-        ['--port', String(port), '--bind', '127.0.0.1', '--save', '', '--appendonly', 'no'],
-        {
-          stdio: ['ignore', 'pipe', 'inherit'],
-        },
-      );
+      server = spawn('redis-server', [...settings, '--port', String(port), '--bind', '127.0.0.1'], {
+        stdio: ['ignore', 'pipe', 'inherit'],
+      });
       for await (const text of server.stdout as AsyncIterable<Buffer>) {
-        if (String(text).includes('Ready to accept connections')) break;
+        if (/Ready to accept connections|Sentinel ID is/.test(String(text))) break;
       }
     },
     async kill() {
@@ -42,6 +53,8 @@ export async function startRedis(): Promise<TestRedis> {
       await exited;
       server = null;
     },
+    freeze: () => void server?.kill('SIGSTOP'),
+    thaw: () => void server?.kill('SIGCONT'),
   };
   await redis.start();
   onTestFinished(() => redis.kill());
