@@ -6,6 +6,7 @@
  * with a sentence that names the variable: a misspelt limit that quietly falls back to its default would
  * be found out too late.
  */
+import { isIP } from 'node:net';
 import { z } from 'zod';
 import { StartError } from './base/errors.ts';
 
@@ -33,6 +34,7 @@ const text = z.string().min(1);
 const url = (...protocols: string[]) =>
   text.refine((value) => URL.canParse(value) && protocols.includes(new URL(value).protocol), {
     error: `must be a URL that begins with ${protocols.map((p) => `${p}//`).join(' or ')}`,
+    abort: true,
   });
 
 const whole = (least: number, most: number) =>
@@ -42,22 +44,76 @@ const whole = (least: number, most: number) =>
     .transform(Number)
     .pipe(z.number().min(least, `must be at least ${least}`).max(most, `must be at most ${most}`));
 
-const origins = z
-  .string()
-  .transform((value) =>
-    value
-      .split(',')
-      .map((item) => item.trim())
-      .filter((item) => item !== ''),
-  )
+const list = z.string().transform((value) =>
+  value
+    .split(',')
+    .map((item) => item.trim())
+    .filter((item) => item !== ''),
+);
+
+const origins = list
   // Compared with what browsers send as it stands: a path or a slash at the end would never match.
   .refine((values) => values.every((value) => URL.canParse(value) && new URL(value).origin === value), {
     error: 'must be origins as browsers send them, like https://app.example.com, separated by commas',
   })
   .readonly();
 
+const networks = list
+  .refine((values) => values.every(isNetwork), {
+    error: 'must be addresses or networks, like 10.0.0.1 or 10.0.0.0/8, separated by commas',
+  })
+  .readonly();
+
+function isNetwork(value: string): boolean {
+  const [address = '', bits, ...more] = value.split('/');
+  const version = isIP(address);
+  if (version === 0 || address.includes('%') || more.length > 0) return false;
+  return bits === undefined || (/^\d{1,3}$/.test(bits) && Number(bits) <= (version === 4 ? 32 : 128));
+}
+
+const redisServer = url('redis:', 'rediss:').refine(hasReadableLogin, {
+  error: 'must have its user and password percent-encoded: write %25 for %',
+});
+
+const redisServers = list
+  .refine((values) => values.length > 0 && values.every(isRedisUrl), {
+    error: 'must be URLs that begin with redis:// or rediss://, separated by commas',
+    abort: true,
+  })
+  .refine((values) => values.every(hasReadableLogin), {
+    error: 'must have users and passwords percent-encoded: write %25 for %',
+  })
+  .refine((values) => new Set(values.map(loginOf)).size === 1, {
+    error: 'must have the same redis:// or rediss://, user and password in all of its URLs',
+  })
+  .readonly();
+
+function isRedisUrl(value: string): boolean {
+  if (!URL.canParse(value)) return false;
+  const { protocol, host } = new URL(value);
+  return ['redis:', 'rediss:'].includes(protocol) && host !== '';
+}
+
+function hasReadableLogin(value: string): boolean {
+  const { username, password } = new URL(value);
+  try {
+    decodeURIComponent(username + password);
+    return true;
+  } catch {
+    return false;
+  }
+}
+
+function loginOf(value: string): string {
+  const { protocol, username, password } = new URL(value);
+  return JSON.stringify([protocol, username, password]);
+}
+
 const LOG_LEVELS = ['trace', 'debug', 'info', 'warn', 'error', 'fatal', 'silent'] as const;
 const logLevel = z.enum(LOG_LEVELS, { error: `must be one of ${LOG_LEVELS.join(', ')}` });
+
+const PERSISTED_MODES = ['off', 'allow', 'only'] as const;
+const persistedMode = z.enum(PERSISTED_MODES, { error: `must be one of ${PERSISTED_MODES.join(', ')}` });
 
 const SETTINGS = {
   host: setting('EVENTREE_HOST', '127.0.0.1', 'Address the server listens on.', text),
@@ -84,8 +140,22 @@ const SETTINGS = {
   redisUrl: setting(
     'REDIS_URL',
     undefined,
-    'Redis that carries signals between servers; unset: this server is the only one.',
-    url('redis:', 'rediss:'),
+    'Redis that carries signals between servers; with sentinels, the master’s name stands for its host.',
+    redisServer,
+    { secret: true },
+  ),
+  redisSentinels: setting(
+    'EVENTREE_REDIS_SENTINELS',
+    undefined,
+    'Redis Sentinels that tell where the master named in REDIS_URL is: URLs, separated by commas.',
+    redisServers,
+    { secret: true },
+  ),
+  redisClusterNodes: setting(
+    'EVENTREE_REDIS_CLUSTER_NODES',
+    undefined,
+    'Some nodes of a Redis Cluster that carries signals instead: URLs, separated by commas.',
+    redisServers,
     { secret: true },
   ),
   jwtSecret: setting('EVENTREE_JWT_SECRET', undefined, 'Secret of HS256 tokens.', text, { secret: true }),
@@ -109,12 +179,54 @@ const SETTINGS = {
     'Origins of other web sites whose pages may call this server, separated by commas.',
     origins,
   ),
+  trustedProxies: setting(
+    'EVENTREE_TRUSTED_PROXIES',
+    '',
+    'Addresses or networks of proxies whose X-Forwarded-For is believed, separated by commas.',
+    networks,
+  ),
   logLevel: setting('EVENTREE_LOG_LEVEL', 'info', 'Least level that is logged.', logLevel),
   maxRequestBytes: setting(
     'EVENTREE_MAX_REQUEST_BYTES',
     '16777216',
     'Size of an HTTP body or WebSocket message.',
     whole(1_024, 1_073_741_824),
+  ),
+  maxAddressConnections: setting(
+    'EVENTREE_MAX_ADDRESS_CONNECTIONS',
+    '10000',
+    'WebSockets and SSE streams that one network address may have open on a server.',
+    whole(1, 1_000_000),
+  ),
+  maxPrincipalConnections: setting(
+    'EVENTREE_MAX_PRINCIPAL_CONNECTIONS',
+    '10000',
+    'WebSockets and SSE streams that one `sub` of a token may have open on a server.',
+    whole(1, 1_000_000),
+  ),
+  maxSocketOperations: setting(
+    'EVENTREE_MAX_SOCKET_OPERATIONS',
+    '1000',
+    'Operations that are open at a time on one WebSocket, subscriptions counted.',
+    whole(1, 100_000),
+  ),
+  maxSocketMessagesPerSecond: setting(
+    'EVENTREE_MAX_SOCKET_MESSAGES_PER_SECOND',
+    '2000',
+    'Messages that are read from one WebSocket in a second; the rest wait their turn.',
+    whole(1, 1_000_000),
+  ),
+  initTimeoutMs: setting(
+    'EVENTREE_INIT_TIMEOUT_MS',
+    '5000',
+    'How long a client may take for a request’s head, and for `connection_init`.',
+    whole(100, 60_000),
+  ),
+  stallTimeoutMs: setting(
+    'EVENTREE_STALL_TIMEOUT_MS',
+    '30000',
+    'How long a WebSocket or SSE stream may take nothing that is sent to it.',
+    whole(1_000, 600_000),
   ),
   maxBatchEvents: setting(
     'EVENTREE_MAX_BATCH_EVENTS',
@@ -176,6 +288,18 @@ const SETTINGS = {
     '5000',
     'Words and signs of an operation’s text.',
     whole(10, 1_000_000),
+  ),
+  persistedOperations: setting(
+    'EVENTREE_PERSISTED_OPERATIONS',
+    'off',
+    'Operations by their hash: `off`, `allow` beside texts, or `only`, which refuses all other texts.',
+    persistedMode,
+  ),
+  persistedOperationsFile: setting(
+    'EVENTREE_PERSISTED_OPERATIONS_FILE',
+    undefined,
+    'JSON object of operations’ texts by their SHA-256 hash.',
+    text,
   ),
   queryTimeoutMs: setting(
     'EVENTREE_QUERY_TIMEOUT_MS',
@@ -296,8 +420,38 @@ function contradictions(config: Config): string[] {
         'tokens by: set EVENTREE_JWT_SECRET or EVENTREE_JWKS_URL.',
     );
   }
+  const hasFile = config.persistedOperationsFile !== undefined;
+  if (hasFile !== (config.persistedOperations !== 'off')) {
+    problems.push(
+      hasFile
+        ? 'EVENTREE_PERSISTED_OPERATIONS_FILE is set and EVENTREE_PERSISTED_OPERATIONS is off: set it to allow or only.'
+        : 'EVENTREE_PERSISTED_OPERATIONS is on without a list: set EVENTREE_PERSISTED_OPERATIONS_FILE.',
+    );
+  }
+  problems.push(...contradictionsOfRedis(config));
   if (config.maxTreeEvents < config.maxBatchEvents) {
     problems.push('EVENTREE_MAX_TREE_EVENTS is smaller than EVENTREE_MAX_BATCH_EVENTS: raise the first.');
+  }
+  return problems;
+}
+
+function contradictionsOfRedis({ redisUrl, redisSentinels, redisClusterNodes }: Config): string[] {
+  const problems: string[] = [];
+  if (redisClusterNodes !== undefined && redisUrl !== undefined) {
+    problems.push('REDIS_URL and EVENTREE_REDIS_CLUSTER_NODES contradict each other: set one of them.');
+  }
+  if (redisClusterNodes !== undefined && redisSentinels !== undefined) {
+    problems.push(
+      'EVENTREE_REDIS_SENTINELS and EVENTREE_REDIS_CLUSTER_NODES contradict each other: set one of them.',
+    );
+  } else if (redisSentinels !== undefined && redisUrl === undefined) {
+    problems.push(
+      'EVENTREE_REDIS_SENTINELS is set, but not which master to ask for: set REDIS_URL, e.g. to redis://mymaster.',
+    );
+  } else if (redisSentinels !== undefined && new URL(redisUrl as string).port !== '') {
+    problems.push(
+      'REDIS_URL names a port, but EVENTREE_REDIS_SENTINELS tell where the master is: its name alone stands for the host.',
+    );
   }
   return problems;
 }

@@ -5,20 +5,22 @@
  * The codes are those of the public contract. An error of any other class is a fault of ours: the edge
  * logs it whole and tells the client INTERNAL_SERVER_ERROR.
  */
-export type ErrorCode =
-  | 'UNAUTHENTICATED'
-  | 'FORBIDDEN'
-  | 'NOT_FOUND'
-  | 'BAD_USER_INPUT'
-  | 'UNKNOWN_EVENT_TYPE'
-  | 'UNKNOWN_ATTRIBUTE'
-  | 'ATTRIBUTE_KIND_MISMATCH'
-  | 'ATTRIBUTE_REQUIRED'
-  | 'ID_CONFLICT'
-  | 'CURSOR_INVALID'
-  | 'LIMIT_EXCEEDED'
-  | 'RATE_LIMITED'
-  | 'UNAVAILABLE';
+export const ERROR_CODES = [
+  'UNAUTHENTICATED',
+  'FORBIDDEN',
+  'NOT_FOUND',
+  'BAD_USER_INPUT',
+  'UNKNOWN_EVENT_TYPE',
+  'UNKNOWN_ATTRIBUTE',
+  'ATTRIBUTE_KIND_MISMATCH',
+  'ATTRIBUTE_REQUIRED',
+  'ID_CONFLICT',
+  'CURSOR_INVALID',
+  'LIMIT_EXCEEDED',
+  'RATE_LIMITED',
+  'UNAVAILABLE',
+] as const;
+export type ErrorCode = (typeof ERROR_CODES)[number];
 
 /** Facts beside the sentence, for programs: `{ index: 3, attribute: 'size' }`. Sent to the client. */
 export type ErrorFacts = Readonly<Record<string, string | number | boolean | readonly (string | number)[]>>;

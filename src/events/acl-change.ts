@@ -22,31 +22,16 @@ import {
 } from '../access/resource.ts';
 import type { ResourceRef } from '../access/resource-ref.ts';
 import { mayNot } from '../access/resources.ts';
+import { checkToken } from '../access/revocation.ts';
 import { EventreeError } from '../base/errors.ts';
-import { nextDelay, pause } from '../base/retry.ts';
 import { textArray } from '../db/binary-array.ts';
-import type { Database } from '../db/database.ts';
-import { inTransaction } from '../db/transaction.ts';
-import { isLostRace } from '../db/trouble.ts';
-import { appendWithin, type Entry, StaleJudgement } from './append.ts';
 import { ACL_CHANGE } from './builtin.ts';
-import { type Draft, type DraftLimits, draftEvents, place } from './draft.ts';
 import { type Bits, intersect, isEmpty, noBits, subtract, unite } from './index/bits.ts';
 import { lockIndex, readRows, writeRows } from './index/indexer.ts';
 import { resourceTerm, type Term, typeTerm, viewerTerms } from './index/term.ts';
 import type { Journal } from './journal.ts';
-import { retryWithPartition } from './partition.ts';
+import { appendOwn, type Changed, commitChange, type OwnEventOptions } from './own-event.ts';
 import type { Announcement } from './record.ts';
-import type { RegistryStore } from './registry-store.ts';
-
-export interface AclChangeOptions {
-  readonly database: Database;
-  readonly registry: RegistryStore;
-  readonly limits: DraftLimits;
-  /** Of the installation, the same on all nodes. */
-  readonly idKey: Uint8Array;
-  readonly announce: (announcement: Announcement) => void;
-}
 
 /** @param name the resource's new name, which takes editMeta; left out, it keeps the one it has. */
 export type ChangeAcl = (
@@ -56,39 +41,15 @@ export type ChangeAcl = (
   name?: string | null,
 ) => Promise<Resource>;
 
-const RETRIES = 8;
-
 /**
  * @returns changes the ACL as a whole; answers the resource as it is then.
  * @throws (from it) NOT_FOUND for a resource that the principal may not see, FORBIDDEN without the right.
  */
-export function createAclChange({
-  database,
-  registry,
-  limits,
-  idKey,
-  announce,
-}: AclChangeOptions): ChangeAcl {
-  const { pool } = database;
+export function createAclChange(options: OwnEventOptions): ChangeAcl {
+  const { registry } = options;
 
-  return async (ref, acl, principal, name) => {
-    for (let attempt = 0; ; attempt++) {
-      try {
-        const { resource, announcements } = await retryWithPartition(
-          pool,
-          () => inTransaction(pool, (client) => change(client, ref, acl, principal, name)),
-          () => [Date.now()],
-        );
-        announcements.forEach(announce);
-        return resource;
-      } catch (error) {
-        // Another change of rights, or a new version of the registry, came between.
-        const race = isLostRace(error) || error instanceof StaleJudgement;
-        if (attempt >= RETRIES || !race) throw error;
-        await pause(nextDelay(attempt, { firstMs: 10, mostMs: 500 }));
-      }
-    }
-  };
+  return (ref, acl, principal, name) =>
+    commitChange(options, (client) => change(client, ref, acl, principal, name));
 
   async function change(
     client: pg.PoolClient,
@@ -96,7 +57,7 @@ export function createAclChange({
     acl: Acl,
     principal: Principal,
     name: string | null | undefined,
-  ) {
+  ): Promise<Changed<Resource>> {
     // Moving the bits of a resource with millions of events takes longer than a request may otherwise.
     await client.query('set local statement_timeout = 0');
     const found = await lockResource(client, ref);
@@ -111,7 +72,7 @@ export function createAclChange({
     }
     const resource: Resource = { ...found, name: name === undefined ? found.name : name };
     if (name !== undefined) await client.query('update resource set name = $2 where ref = $1', [ref, name]);
-    if (aclEquals(resource.acl, acl)) return { resource, announcements: [] };
+    if (aclEquals(resource.acl, acl)) return { result: resource, announcements: [] };
 
     const journals = await journalsOf(client, ref);
     for (const journal of journals) await moveBits(client, journal, ref, resource.acl, acl);
@@ -121,7 +82,7 @@ export function createAclChange({
     for (const journal of journals) {
       announcements.push(await appendChange(client, journal, resource, changed, principal));
     }
-    return { resource: changed, announcements };
+    return { result: changed, announcements };
   }
 
   async function appendChange(
@@ -132,27 +93,14 @@ export function createAclChange({
     principal: Principal,
   ): Promise<Announcement> {
     const current = await registry.refresh();
-    const [draft] = draftEvents(
-      [
-        {
-          journal: journal.name,
-          type: ACL_CHANGE,
-          resource: after.ref,
-          attributes: { old_acl: before.acl, new_acl: after.acl },
-        },
-      ],
-      { principal, registry: current, limits, idKey, nowMs: Date.now() },
-    );
-    const entry: Entry = { draft: draft as Draft, path: [] };
-    const { firstPosition, recordedAt } = await appendWithin(client, {
-      journal,
-      registryVersion: current.version,
-      resources: [],
-      entries: [entry],
-    });
-    const event = place(entry.draft, entry.path, firstPosition, recordedAt);
-    const events = [{ event, acl: after.acl }];
-    return { journal, firstPosition, events, registryVersion: current.version };
+    checkToken(principal, current.revocations);
+    const input = {
+      type: ACL_CHANGE,
+      resource: after.ref,
+      attributes: { old_acl: before.acl, new_acl: after.acl },
+    };
+    const judged = { principal, registry: current, registryVersion: current.version };
+    return appendOwn(client, { journal, input, acl: after.acl, ...judged }, options);
   }
 }
 

@@ -3,6 +3,13 @@ import { type Declarations, parseDeclarations } from './declaration.ts';
 
 /** Recorded by the server itself where the ACL of a resource with events changes. */
 export const ACL_CHANGE = 'acl_change';
+/** Recorded by the server itself, in every journal, where tokens are revoked. */
+export const TOKEN_REVOCATION = 'token_revocation';
+
+/** What streams and index take for a change of rights: the server alone records and declares it. */
+export function isReserved(type: string): boolean {
+  return type === ACL_CHANGE || type === TOKEN_REVOCATION;
+}
 
 export const BUILT_IN: Declarations = parseDeclarations({
   attributes: {
@@ -29,6 +36,12 @@ export const BUILT_IN: Declarations = parseDeclarations({
     field: { kind: 'STRING', description: 'Column of a table.' },
     old_acl: { kind: 'JSON', indexed: false, description: 'ACL before.' },
     new_acl: { kind: 'JSON', indexed: false, description: 'ACL after.' },
+    token_subject: { kind: 'STRING', description: 'Whose tokens were revoked.' },
+    token_issued_before: {
+      kind: 'DATETIME',
+      indexed: false,
+      description: 'The moment before which the revoked tokens were issued.',
+    },
   },
   eventTypes: {
     create: {
@@ -105,6 +118,12 @@ export const BUILT_IN: Declarations = parseDeclarations({
       description: 'Who may see or change a resource was changed. Seen by who may see its ACL.',
       messageTemplate: '{actor} changed who may see or change {resource}',
       attributes: { old_acl: {}, new_acl: {} },
+    },
+    [TOKEN_REVOCATION]: {
+      category: 'CHANGE',
+      description: 'Tokens were revoked: what they say of their bearer no longer holds.',
+      messageTemplate: '{actor} revoked the tokens of {token_subject}',
+      attributes: { token_subject: {}, token_issued_before: {} },
     },
   },
 });

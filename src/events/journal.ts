@@ -64,8 +64,10 @@ export function createJournals(
           `There are ${maxJournals} journals, the most there may be.`,
         );
       }
-      // Two at once: one creates it, both find it.
-      await prisma.$executeRaw`INSERT INTO journal (name) VALUES (${name}) ON CONFLICT (name) DO NOTHING`;
+      // Two at once: one creates it, both find it. The lock waits for who changes something in all journals
+      // (token-revocation.ts): none comes to be meanwhile.
+      await prisma.$executeRaw`
+        INSERT INTO journal (name) SELECT ${name} FROM installation FOR SHARE ON CONFLICT (name) DO NOTHING`;
       return remember(await prisma.journal.findUniqueOrThrow({ where: { name }, select }));
     },
   };

@@ -5,11 +5,13 @@
  *     head ◀── read directly ── indexed ◀── by way of the index ── oldest
  *
  * A page sees the journal as it was at its first statement: positions above the head read then are left
- * out, so a page and the cursor it ends with always fit together.
+ * out, so a page and the cursor it ends with always fit together. That statement also tells by which version
+ * of the registry it is to be judged, and so whether the reader's token still held then.
  */
 import type { Acl } from '../access/acl.ts';
 import type { Principal } from '../access/principal.ts';
 import { type ResourceRow, toResource } from '../access/resource.ts';
+import { checkToken, type Revocations } from '../access/revocation.ts';
 import { EventreeError } from '../base/errors.ts';
 import type { Database } from '../db/database.ts';
 import { isTimeout } from '../db/trouble.ts';
@@ -45,13 +47,18 @@ export interface Page {
 export interface Reader {
   /** The filter by the registry in force. @throws UNKNOWN_ATTRIBUTE, ATTRIBUTE_KIND_MISMATCH, … */
   filter(input: EventFilterInput | null | undefined): Promise<Condition>;
-  /** @throws LIMIT_EXCEEDED where the filter leaves too much to look through. */
+  /**
+   * @throws LIMIT_EXCEEDED where the filter leaves too much to look through; UNAUTHENTICATED, as all that reads
+   *   for somebody, where the principal's token was revoked.
+   */
   page(request: PageRequest, principal: Principal): Promise<Page>;
   /** How many events a page without limit would hold. */
   count(request: Pick<PageRequest, 'journal' | 'filter'>, principal: Principal): Promise<number>;
   /** Those that exist and are seen. */
   byIds(ids: readonly EventId[], principal: Principal): Promise<Map<EventId, SeenEvent>>;
   state(journal: Journal): Promise<JournalState>;
+  /** Those that were in force when something was last read, and perhaps later ones. */
+  revocations(): Revocations;
   /** Events from one position to another, both within, for whoever passes them on by the rule. */
   unjudged(journal: Journal, from: number, to: number): Promise<UnjudgedEvent[]>;
 }
@@ -194,6 +201,7 @@ export function createReader({ database, registry, timeoutMs, rangeLimits }: Rea
     async page({ journal, filter, direction, above, below, limit }, principal) {
       try {
         const { head, indexed, oldest } = await reader.state(journal);
+        checkToken(principal, reader.revocations());
         const task = await begin(journal, filter, principal);
         const plan = planSearch(filter, principal.claims, task.named, registry.current());
         const from = Math.max(above + 1, oldest);
@@ -217,6 +225,7 @@ export function createReader({ database, registry, timeoutMs, rangeLimits }: Rea
     async count({ journal, filter }, principal) {
       try {
         const { head, indexed, oldest } = await reader.state(journal);
+        checkToken(principal, reader.revocations());
         const task = await begin(journal, filter, principal);
         const plan = planSearch(filter, principal.claims, task.named, registry.current());
         if (plan.exact && plan.set.set === 'all') return Math.max(0, head - oldest + 1);
@@ -253,6 +262,7 @@ export function createReader({ database, registry, timeoutMs, rangeLimits }: Rea
         types: EVENT_TYPES,
       });
       await keepUpWith(rows[0]);
+      checkToken(principal, reader.revocations());
       return new Map(rows.map((row) => [row.id, toSeenEvent(row, row.journal)]));
     },
 
@@ -270,6 +280,8 @@ export function createReader({ database, registry, timeoutMs, rangeLimits }: Rea
         oldest: Number(row?.oldest ?? 1),
       };
     },
+
+    revocations: () => registry.current().revocations,
 
     async unjudged(journal, from, to) {
       const ids = await selection.idsBetween(journal, from, to);

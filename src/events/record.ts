@@ -13,13 +13,14 @@
  */
 import { DATA, type Level } from '../access/acl.ts';
 import { isAnonymous, type Principal } from '../access/principal.ts';
+import { checkToken } from '../access/revocation.ts';
 import { EventreeError } from '../base/errors.ts';
 import { nextDelay, pause } from '../base/retry.ts';
 import type { Database } from '../db/database.ts';
 import { isAway, isLostRace } from '../db/trouble.ts';
 import { admit, judgedResources, type Known, unauthenticated } from './admit.ts';
 import { type Appended, append, type Batch, type Entry, StaleJudgement } from './append.ts';
-import { ACL_CHANGE } from './builtin.ts';
+import { ACL_CHANGE, isReserved } from './builtin.ts';
 import {
   type Draft,
   type DraftLimits,
@@ -165,6 +166,7 @@ export function createRecording(options: RecordingOptions): Recording {
     const doubtful: Request[] = [];
     for (const request of waiting) {
       try {
+        checkToken(request.principal, inForce.revocations);
         entries.push(...admit(request.drafts, request.principal, known, limits));
         admitted.push(request);
       } catch (error) {
@@ -172,9 +174,26 @@ export function createRecording(options: RecordingOptions): Recording {
         else doubtful.push(request);
       }
     }
-    if (admitted.length > 0) await finish(journal, inForce, admitted, entries, known);
+    if (admitted.length > 0) {
+      const accepted = entries.length > 0 ? admitted : await confirmed(admitted);
+      await finish(journal, inForce, accepted, entries, known);
+    }
     // What was remembered may be out of date: nobody is refused by it.
     if (doubtful.length > 0) await commitOnce(journal, doubtful, true);
+  }
+
+  /** What is not appended is not judged under the journal's lock: the database is asked about its tokens here. */
+  async function confirmed(requests: readonly Request[]): Promise<Request[]> {
+    const { revocations } = await registry.refresh();
+    return requests.filter(({ principal, reject }) => {
+      try {
+        checkToken(principal, revocations);
+        return true;
+      } catch (error) {
+        reject(error);
+        return false;
+      }
+    });
   }
 
   async function finish(
@@ -228,14 +247,15 @@ export function createRecording(options: RecordingOptions): Recording {
   };
 }
 
-/** What streams and index take for a change of rights is written by acl-change.ts and nobody else. */
+/** What streams and index take for a change of rights is written by own-event.ts and nobody else. */
 function refuseReserved(drafts: Draft[]): Draft[] {
-  const reserved = drafts.find(({ event }) => event.type === ACL_CHANGE);
+  const reserved = drafts.find(({ event }) => isReserved(event.type));
   if (reserved === undefined) return drafts;
+  const { type } = reserved.event;
   return explained(reserved.place, () => {
     throw new EventreeError(
       'FORBIDDEN',
-      `Events of type ${ACL_CHANGE} are recorded by the server itself, where rights change: use setResourceAcl.`,
+      `Events of type ${type} are recorded by the server itself, where rights change: use ${type === ACL_CHANGE ? 'setResourceAcl' : 'revokeTokens'}.`,
     );
   });
 }

@@ -5,13 +5,16 @@
  * made under an older version is refused by the database and made again. A node therefore never needs
  * to be told of a change: it finds out when it matters.
  */
+import type { Claim } from '../access/claim.ts';
+import type { Principal } from '../access/principal.ts';
+import { checkToken, type Revocations } from '../access/revocation.ts';
 import { EventreeError, messageOf, StartError } from '../base/errors.ts';
 import type { Database } from '../db/database.ts';
 import type { PrismaClient } from '../generated/prisma/client.ts';
 import type { TransactionClient } from '../generated/prisma/internal/prismaNamespace.ts';
 import type { AttributeModel, EventTypeAttributeModel, EventTypeModel } from '../generated/prisma/models.ts';
 import type { Attribute, AttributeKind } from './attribute.ts';
-import { ACL_CHANGE, BUILT_IN } from './builtin.ts';
+import { BUILT_IN, isReserved } from './builtin.ts';
 import type { Declarations } from './declaration.ts';
 import type { Category, Severity } from './event.ts';
 import { checkTemplate } from './message.ts';
@@ -42,6 +45,8 @@ export interface RegistryStore {
   current(): Registry;
   /** The version in force now, loaded if it is another. */
   refresh(): Promise<Registry>;
+  /** Asks the database whether the principal's token still holds. @throws UNAUTHENTICATED */
+  confirm(principal: Principal): Promise<void>;
   /** @throws BAD_USER_INPUT, ATTRIBUTE_KIND_MISMATCH */
   defineAttribute(definition: AttributeDefinition): Promise<Attribute>;
   /** @throws BAD_USER_INPUT, UNKNOWN_ATTRIBUTE */
@@ -55,14 +60,25 @@ export interface RegistryStore {
 export async function openRegistry({ pool, prisma }: Database): Promise<RegistryStore> {
   let registry = await load(prisma);
 
+  let loads = 0;
+  let lastLoad = 0;
+
+  /** One that was long on its way does not take the place of what was asked for after it. */
+  const reload = async (): Promise<void> => {
+    const nth = ++loads;
+    const loaded = await load(prisma, registry);
+    if (nth < lastLoad) return;
+    lastLoad = nth;
+    registry = loaded;
+  };
   const change = async <T>(work: (tx: TransactionClient, before: Registry) => Promise<T>): Promise<T> => {
     const result = await prisma.$transaction(async (tx) => {
       await tx.$queryRaw`SELECT id FROM installation FOR UPDATE`;
-      const done = await work(tx, await load(tx));
+      const done = await work(tx, await load(tx, registry));
       await tx.installation.update({ where: { id: 1 }, data: { registryVersion: { increment: 1 } } });
       return done;
     });
-    registry = await load(prisma);
+    await reload();
     return result;
   };
 
@@ -74,8 +90,12 @@ export async function openRegistry({ pool, prisma }: Database): Promise<Registry
         name: 'registry-version',
         text: 'select registry_version as version from installation',
       });
-      if (rows[0]?.version !== registry.version) registry = await load(prisma);
+      if (rows[0]?.version !== registry.version) await reload();
       return registry;
+    },
+
+    async confirm(principal) {
+      if (principal.issuedAt !== null) checkToken(principal, (await store.refresh()).revocations);
     },
 
     async defineAttribute(definition) {
@@ -168,7 +188,7 @@ async function putEventType(
 ): Promise<void> {
   const { name, description, category, severity, messageTemplate, enabled } = definition;
   checkTypeName(name);
-  if (name === ACL_CHANGE && origin !== 'BUILT_IN') {
+  if (isReserved(name) && origin !== 'BUILT_IN') {
     throw new EventreeError('FORBIDDEN', `The event type ${name} is the server’s own: it stays as it is.`);
   }
   const names = definition.attributes.map((attribute) => attribute.name);
@@ -213,7 +233,8 @@ function missingBuiltIns(registry: Registry): Declarations | null {
   return { attributes: Object.fromEntries(attributes), eventTypes: Object.fromEntries(eventTypes) };
 }
 
-async function load(prisma: PrismaClient | TransactionClient): Promise<Registry> {
+/** @param before a version that is known: of the revocations, which are many, only those since are read. */
+async function load(prisma: PrismaClient | TransactionClient, before?: Registry): Promise<Registry> {
   // The version first: what is read after it is at least as new, and an append under it is refused if newer.
   const { registryVersion } = await prisma.installation.findUniqueOrThrow({ where: { id: 1 } });
   const types = await prisma.eventType.findMany({
@@ -221,7 +242,14 @@ async function load(prisma: PrismaClient | TransactionClient): Promise<Registry>
     include: { attributes: { orderBy: { ordinal: 'asc' }, include: { attribute: true } } },
   });
   const attributes = await prisma.attribute.findMany({ orderBy: { name: 'asc' } });
-  return new Registry(registryVersion, attributes.map(toAttribute), types.map(toEventType));
+  const since = await prisma.tokenRevocation.findMany({
+    where: { registryVersion: { gt: before?.version ?? 0 } },
+  });
+  const revocations: Revocations = new Map([
+    ...(before?.revocations ?? []),
+    ...since.map((row): [Claim, number] => [row.subject as Claim, row.issuedBefore.getTime()]),
+  ]);
+  return new Registry(registryVersion, attributes.map(toAttribute), types.map(toEventType), revocations);
 }
 
 function toAttribute({

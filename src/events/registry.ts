@@ -1,10 +1,12 @@
 /**
- * The registry: which attributes and event types are declared. A `Registry` is one version of it, whole
- * and unchanging; `registry-store.ts` keeps the version in force.
+ * The registry: which attributes and event types are declared, and which tokens are revoked: all that every
+ * read and every append is judged by. A `Registry` is one version of it, whole and unchanging;
+ * `registry-store.ts` keeps the version in force.
  *
  * Attributes are global, so `parent_group` and `child_group` are two attributes and each has one kind for
  * good: the index and stored events hold values written by it.
  */
+import type { Revocations } from '../access/revocation.ts';
 import { EventreeError } from '../base/errors.ts';
 import type { Attribute } from './attribute.ts';
 import type { Category, Severity } from './event.ts';
@@ -34,9 +36,16 @@ export class Registry {
   readonly version: number;
   readonly attributes: ReadonlyMap<string, Attribute>;
   readonly types: ReadonlyMap<string, EventType>;
+  readonly revocations: Revocations;
 
-  constructor(version: number, attributes: readonly Attribute[], types: readonly EventType[]) {
+  constructor(
+    version: number,
+    attributes: readonly Attribute[],
+    types: readonly EventType[],
+    revocations: Revocations,
+  ) {
     this.version = version;
+    this.revocations = revocations;
     this.attributes = new Map(attributes.map((attribute) => [attribute.name, attribute]));
     this.types = new Map(types.map((type) => [type.name, type]));
   }

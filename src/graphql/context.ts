@@ -1,5 +1,6 @@
 /** What resolvers stand on: the rooms below, and who asks. */
 import DataLoader from 'dataloader';
+import type { DocumentNode, ExecutionResult } from 'graphql';
 import type { Principal } from '../access/principal.ts';
 import type { Resource } from '../access/resource.ts';
 import type { ResourceRef } from '../access/resource-ref.ts';
@@ -11,7 +12,9 @@ import type { Journals } from '../events/journal.ts';
 import type { Reader } from '../events/read.ts';
 import type { Recording } from '../events/record.ts';
 import type { RegistryStore } from '../events/registry-store.ts';
+import type { RevokeTokens } from '../events/token-revocation.ts';
 import type { FollowOptions } from '../live/follow.ts';
+import type { Wire } from '../live/wire.ts';
 
 export interface Core {
   readonly registry: RegistryStore;
@@ -21,41 +24,66 @@ export interface Core {
   readonly recording: Recording;
   readonly resources: Resources;
   readonly changeAcl: ChangeAcl;
+  readonly revokeTokens: RevokeTokens;
   /** Adds a newly indexed attribute of events recorded before to the index. */
   readonly indexAttribute: (name: string) => Promise<void>;
   readonly follow: FollowOptions;
 }
 
-export interface Context {
-  readonly core: Core;
-  readonly principal: Principal;
-  /** Gathers look-ups of one moment into one statement. Keeps nothing: a subscription's context lives long. */
-  readonly events: DataLoader<EventId, SeenEvent | null>;
-  readonly resources: DataLoader<ResourceRef, Resource | null>;
+/** Where a subscription's messages go, and how one is made of what the stream brings. */
+export interface Outlet {
+  readonly wire: Wire;
+  readonly document: DocumentNode;
+  readonly operationName: string | null;
+  readonly variables: Readonly<Record<string, unknown>>;
+  /** Answers the operation for one value of its stream. */
+  answer(value: unknown, context: Context): ExecutionResult | Promise<ExecutionResult>;
+  /** As the door sends it. */
+  print(result: ExecutionResult): string;
 }
 
-const MAX_GATHERED = 1_000;
+const GATHERED = { cache: false, maxBatchSize: 1_000 };
 
-export function createContext(core: Core, principal: Principal): Context {
-  const options = { cache: false, maxBatchSize: MAX_GATHERED };
-  let events: Context['events'] | undefined;
-  let resources: Context['resources'] | undefined;
-  return {
-    core,
-    principal,
-    get events() {
-      events ??= new DataLoader(async (ids) => {
-        const found = await core.reader.byIds([...new Set(ids)], principal);
-        return ids.map((id) => found.get(id) ?? null);
-      }, options);
-      return events;
-    },
-    get resources() {
-      resources ??= new DataLoader(async (refs) => {
-        const found = await core.resources.find([...new Set(refs)]);
-        return refs.map((ref) => found.get(ref) ?? null);
-      }, options);
-      return resources;
-    },
-  };
+/** A class, because every request has one and every subscription keeps one: its accessors stand once. */
+export class Context {
+  readonly core: Core;
+  readonly principal: Principal;
+  /**
+   * Whether what is worked out is for all who see an event at its level, and not for the principal: then
+   * only fields that are SHARED are asked for.
+   */
+  readonly shared: boolean;
+  /** Set where a subscription is opened. */
+  readonly outlet: Outlet | null;
+  private eventLoader: DataLoader<EventId, SeenEvent | null> | undefined;
+  private resourceLoader: DataLoader<ResourceRef, Resource | null> | undefined;
+
+  constructor(
+    core: Core,
+    principal: Principal,
+    { shared = false, outlet = null }: Partial<Pick<Context, 'shared' | 'outlet'>> = {},
+  ) {
+    this.core = core;
+    this.principal = principal;
+    this.shared = shared;
+    this.outlet = outlet;
+  }
+
+  /** Gathers look-ups of one moment into one statement. Keeps nothing: a subscription's context lives long. */
+  get events(): DataLoader<EventId, SeenEvent | null> {
+    this.eventLoader ??= new DataLoader(async (ids) => {
+      const found = await this.core.reader.byIds([...new Set(ids)], this.principal);
+      return ids.map((id) => found.get(id) ?? null);
+    }, GATHERED);
+    return this.eventLoader;
+  }
+
+  /** Likewise. */
+  get resources(): DataLoader<ResourceRef, Resource | null> {
+    this.resourceLoader ??= new DataLoader(async (refs) => {
+      const found = await this.core.resources.find([...new Set(refs)]);
+      return refs.map((ref) => found.get(ref) ?? null);
+    }, GATHERED);
+    return this.resourceLoader;
+  }
 }

@@ -3,7 +3,7 @@
  * did not expect is logged whole and told to nobody.
  */
 import { GraphQLError, type GraphQLFormattedError } from 'graphql';
-import { type ErrorCode, EventreeError } from '../base/errors.ts';
+import { type ErrorCode, type ErrorFacts, EventreeError } from '../base/errors.ts';
 import { isAway } from '../db/trouble.ts';
 
 /** @param requestId by which the log knows where it happened. */
@@ -43,8 +43,8 @@ export function createFormatError(
 }
 
 /** Why an operation is not run, where GraphQL expects an error of its own kind. */
-export function refusal(code: ErrorCode, sentence: string): GraphQLError {
-  return new GraphQLError(sentence, { originalError: new EventreeError(code, sentence) });
+export function refusal(code: ErrorCode, sentence: string, facts: ErrorFacts = {}): GraphQLError {
+  return new GraphQLError(sentence, { originalError: new EventreeError(code, sentence, facts) });
 }
 
 /** What was thrown in the first place; null for an error that GraphQL itself found with the request. */

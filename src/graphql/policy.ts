@@ -12,12 +12,14 @@ import { maxDirectivesRule } from '@escape.tech/graphql-armor-max-directives';
 import {
   type DocumentNode,
   type ExecutionArgs,
+  execute,
   GraphQLError,
   getOperationAST,
   getVariableValues,
   Kind,
   Lexer,
   type OperationDefinitionNode,
+  OperationTypeNode,
   SchemaMetaFieldDef,
   Source,
   TokenKind,
@@ -32,17 +34,22 @@ import {
 } from 'graphql-query-complexity';
 import { createYoga, type Plugin } from 'graphql-yoga';
 import type { Principal } from '../access/principal.ts';
-import { EventreeError } from '../base/errors.ts';
+import { checkToken } from '../access/revocation.ts';
+import { EventreeError, messageOf } from '../base/errors.ts';
 import { isDeeperThan } from '../base/json.ts';
-import { type Core, createContext } from './context.ts';
+import { Context, type Core, type Outlet } from './context.ts';
 import { refusal } from './errors.ts';
+import type { FindText, Named } from './persisted.ts';
 import { schema } from './schema.ts';
 
-export interface Operation {
-  readonly query: string;
+/** As a client sends it: by its text, or by the hash of one that is known here. */
+export interface Operation extends Named {
   readonly operationName?: string | null | undefined;
   readonly variables?: Readonly<Record<string, unknown>> | null | undefined;
 }
+
+/** Where a door lets a subscription's messages out. */
+export type Exit = Pick<Outlet, 'wire' | 'print'>;
 
 export interface PolicyLimits {
   readonly maxQueryDepth: number;
@@ -51,8 +58,16 @@ export interface PolicyLimits {
 }
 
 export interface Policy {
-  /** What to execute, or why not. Never throws. */
-  prepare(operation: Operation, principal: Principal): ExecutionArgs | readonly GraphQLError[];
+  /**
+   * What to execute, or why not. Never throws.
+   *
+   * @param exit for a subscription, without which it is not opened.
+   */
+  prepare(
+    operation: Operation,
+    principal: Principal,
+    exit?: () => Exit,
+  ): ExecutionArgs | readonly GraphQLError[];
 }
 
 const MAX_ALIASES = 100;
@@ -71,7 +86,7 @@ const SCHEMA_COST = 2_000;
  */
 const MAX_NESTING = 600;
 
-export function createPolicy(core: Core, limits: PolicyLimits): Policy {
+export function createPolicy(core: Core, limits: PolicyLimits, findText: FindText): Policy {
   const yoga = createYoga({
     schema,
     logging: false,
@@ -116,12 +131,20 @@ export function createPolicy(core: Core, limits: PolicyLimits): Policy {
   }
 
   return {
-    prepare({ query, operationName, variables }, principal) {
+    prepare(asked, principal, exit) {
+      const { operationName, variables } = asked;
       // A socket outlives the token that it was opened with.
       if (principal.expiresAt !== null && principal.expiresAt <= Date.now()) {
         return [refusal('UNAUTHENTICATED', 'The token has expired: connect again with a new one.')];
       }
-      const document = check(query);
+      try {
+        checkToken(principal, core.registry.current().revocations);
+      } catch (error) {
+        return [new GraphQLError(messageOf(error), { originalError: error as Error })];
+      }
+      const text = findText(asked);
+      if (typeof text !== 'string') return [text];
+      const document = check(text);
       if (!('kind' in document)) return document;
       const operation = getOperationAST(document, operationName);
       if (operation == null) {
@@ -136,14 +159,26 @@ export function createPolicy(core: Core, limits: PolicyLimits): Policy {
       }
       const tooCostly = weigh(document, operation, variables ?? {});
       if (tooCostly !== null) return [tooCostly];
-      return {
+      const what = {
         schema,
         document,
-        contextValue: createContext(core, principal),
         variableValues: variables ?? null,
         operationName: operationName ?? null,
       };
+      const isStream = operation.operation === OperationTypeNode.SUBSCRIPTION;
+      const outlet = isStream && exit !== undefined ? createOutlet(what, exit()) : null;
+      return { ...what, contextValue: new Context(core, principal, { outlet }) };
     },
+  };
+}
+
+function createOutlet(what: Omit<ExecutionArgs, 'contextValue'>, exit: Exit): Outlet {
+  return {
+    ...exit,
+    document: what.document,
+    operationName: what.operationName ?? null,
+    variables: what.variableValues ?? {},
+    answer: (rootValue, contextValue) => execute({ ...what, rootValue, contextValue }),
   };
 }
 

@@ -1,6 +1,8 @@
 /** The whole schema: one import per thing. Printed as schema.graphql by `npm run schema`. */
 import { builder } from './builder.ts';
+import { checkSharing } from './sharing.ts';
 import './viewer.ts';
+import './token-revocation.ts';
 import './registry/registry.ts';
 import './resource/resource-type.ts';
 import './resource/resources.ts';
@@ -9,4 +11,4 @@ import './event/queries.ts';
 import './event/record.ts';
 import './event/stream.ts';
 
-export const schema = builder.toSchema();
+export const schema = checkSharing(builder.toSchema());

@@ -25,5 +25,12 @@ const ViewerType = builder.objectRef<Principal>('Viewer').implement({
 });
 
 builder.queryField('viewer', (t) =>
-  t.field({ type: ViewerType, description: 'Who asks.', resolve: (_, __, { principal }) => principal }),
+  t.field({
+    type: ViewerType,
+    description: 'Who asks.',
+    resolve: async (_, __, { core, principal }) => {
+      await core.registry.confirm(principal);
+      return principal;
+    },
+  }),
 );

@@ -2,52 +2,41 @@
  * One reader of a journal: what came after its cursor, then what happens, without a gap or a repeat
  * between the two.
  *
- *     reading the journal ──reaches where it joined──▶ live
+ *     reading the journal ──reaches where it joined──▶ live: its group writes to its wire
  *              ▲                                        │
- *              └──── its inbox overflows, the hub was ──┘
- *                    too far behind, or cannot tell
+ *              └── its wire takes too little, the hub ──┘
+ *                  was too far behind, or cannot tell
  *
- * The reader joins the hub *before* it reads the journal, so whatever is recorded meanwhile waits in its
- * inbox. A reader that is too slow for the inbox reads the journal at its own pace and joins again: it is
- * never buffered for, and never loses anything.
+ * The reader joins its group *before* it reads the journal, so whatever is recorded meanwhile is held for it.
+ * One that is too slow for that reads the journal at its own pace and joins again: it is never buffered
+ * for, and never loses anything.
  */
 import { NOTHING } from '../access/acl.ts';
 import { ADMIN } from '../access/claim.ts';
 import { isAdmin, type Principal } from '../access/principal.ts';
 import type { ResourceRef } from '../access/resource-ref.ts';
+import { checkToken } from '../access/revocation.ts';
 import { EventreeError } from '../base/errors.ts';
 import { persist } from '../base/retry.ts';
 import { isAway } from '../db/trouble.ts';
 import { ACL_CHANGE } from '../events/builtin.ts';
 import type { Position, SeenEvent } from '../events/event.ts';
 import type { Condition } from '../events/filter/filter.ts';
-import { type Journal, unwritten } from '../events/journal.ts';
+import type { Journal } from '../events/journal.ts';
 import type { Reader } from '../events/read.ts';
-import { createInbox } from './inbox.ts';
+import type { Delivery } from './delivery.ts';
+import type { GroupRequest } from './group.ts';
 import type { Live } from './live.ts';
+import type { Member } from './member.ts';
 import { sightOf } from './sight.ts';
+import { drained, type Wire } from './wire.ts';
 
-export interface FollowRequest {
+export interface FollowRequest extends GroupRequest {
   readonly journal: string;
-  readonly filter: Condition;
-  readonly principal: Principal;
   /** A position that the reader has read up to, or where to begin without one. */
   readonly after: Position | 'beginning' | 'now';
-  /** Most events in one delivery. */
-  readonly maxBatch: number;
-}
-
-export interface Delivery {
-  readonly journal: Journal;
-  readonly events: readonly SeenEvent[];
-  /** The reader has everything up to here. */
-  readonly position: Position;
-  /** False while catching up with what was recorded before. */
-  readonly live: boolean;
-  /** Set where what followed the asked-for position no longer exists. */
-  readonly gap: { readonly oldest: Position } | null;
-  /** Resources whose events the reader could see until here and no longer may. */
-  readonly hidden: readonly ResourceRef[];
+  /** Takes what is said live, in the request's wording. */
+  readonly wire: Wire;
 }
 
 export interface FollowOptions {
@@ -57,13 +46,16 @@ export interface FollowOptions {
   readonly checkpointIntervalMs: number;
 }
 
-const SYSTEM: Principal = { subject: ADMIN, claims: new Set([ADMIN]), expiresAt: null };
+const SYSTEM: Principal = { subject: ADMIN, claims: new Set([ADMIN]), expiresAt: null, issuedAt: null };
 const BACKOFF = { firstMs: 50, mostMs: 2_000 };
+/** What setTimeout takes; longer is taken to be nothing. */
+const LONGEST_TIMEOUT_MS = 2 ** 31 - 1;
 
 /**
+ * Yields what is read from the journal; what is live goes to the wire, between one delivery and the next.
  * Ends when the signal fires. Waits where the database is away.
  *
- * @throws UNAUTHENTICATED when the principal's token expires, LIMIT_EXCEEDED where the filter leaves too
+ * @throws UNAUTHENTICATED when the principal's token expires or is revoked, LIMIT_EXCEEDED where the filter leaves too
  *   much of the journal to look through.
  */
 export async function* follow(
@@ -71,64 +63,90 @@ export async function* follow(
   request: FollowRequest,
   signal: AbortSignal,
 ): AsyncGenerator<Delivery, void> {
-  const { principal, filter, maxBatch } = request;
-  const { hub, close } = live.open(request.journal);
-  const inbox = createInbox(hub, principal.claims, filter);
-  const patiently = <T>(work: () => Promise<T>) =>
-    persist(work, { isPassing: isAway, backoff: BACKOFF, signal });
-  const journal = () => hub.journal() ?? unwritten(request.journal);
-  const delivery = (said: Partial<Delivery> & { position: Position }): Delivery => {
-    lastSaid = Date.now();
-    saidLive = said.live ?? false;
-    return { journal: journal(), events: [], live: false, gap: null, hidden: [], ...said };
+  const { principal, wire } = request;
+  const { hub, groups, close } = live.open(request.journal);
+  let member: Member | null = null;
+  const holdToken = () => {
+    checkExpiry(principal);
+    checkToken(principal, reader.revocations());
+  };
+  /** Waits no longer than the token holds. */
+  const inTime = async <T>(awaited: Promise<T>) => {
+    await until(awaited, principal.expiresAt, signal);
+    holdToken();
+    return awaited;
+  };
+  const patiently = async <T>(work: () => Promise<T>) => {
+    const giveUp = new AbortController();
+    const patience = { isPassing: isAway, backoff: BACKOFF, signal: giveUp.signal };
+    try {
+      return await inTime(persist(work, patience));
+    } finally {
+      giveUp.abort();
+    }
   };
   let lastSaid = Date.now();
   let saidLive = false;
+  const delivery = (said: Partial<Delivery> & { position: Position }): Delivery => {
+    holdToken();
+    lastSaid = Date.now();
+    saidLive = said.live ?? false;
+    return { journal: hub.journal(), events: [], live: false, gap: null, hidden: [], ...said };
+  };
 
   try {
-    await hub.ready;
-    inbox.join();
-    const { head, oldest } = await patiently(() => reader.state(journal()));
+    await inTime(hub.ready);
+    const { head, oldest } = await patiently(() => reader.state(hub.journal()));
     const first = (oldest - 1) as Position;
     let at = request.after === 'now' ? head : request.after === 'beginning' ? first : request.after;
-    let isLive = false;
     if (at < first) {
       at = first;
       yield delivery({ position: at, gap: { oldest: oldest as Position } });
     }
 
+    // The cursor may come from a node that is ahead of this one.
+    hub.headIs(hub.journal(), head);
+    await inTime(hub.reached(Math.min(at, head) as Position, signal));
     while (!signal.aborted) {
-      checkToken(principal);
-      if (at < inbox.joinedAt()) {
-        isLive = false;
-        const page = await patiently(() => readOn(reader, journal(), request, at, inbox.joinedAt()));
+      member = groups.join(request, wire);
+      const joinedAt = hub.position();
+      while (at < joinedAt && !signal.aborted) {
+        const page = await patiently(() => readOn(reader, hub.journal(), request, at, joinedAt));
         at = page.position;
         const isDue = Date.now() - lastSaid >= checkpointIntervalMs;
         if (page.events.length > 0 || page.hidden.length > 0 || isDue) yield delivery(page);
-      } else if (!isLive) {
-        isLive = true;
-        // One that fell behind and found nothing is where it was: that it looked tells of what it may not see.
-        if (!saidLive) yield delivery({ position: at, live: true });
-      } else {
-        const dueIn = lastSaid + checkpointIntervalMs - Date.now();
-        await inbox.wait(Math.min(dueIn, (principal.expiresAt ?? Infinity) - Date.now()), signal);
-        if (signal.aborted) return;
-        checkToken(principal);
-        const taken = inbox.take(at, maxBatch);
-        if (taken === 'behind') {
-          inbox.join();
-          continue;
-        }
-        at = taken.position;
-        const isDue = Date.now() - lastSaid >= checkpointIntervalMs;
-        if (taken.events.length > 0 || taken.hidden.length > 0 || isDue)
-          yield delivery({ ...taken, live: true });
       }
+      // One that fell behind and found nothing is where it was: that it looked tells of what it may not see.
+      if (!saidLive) yield delivery({ position: at, live: true });
+      // Where the hub has passed its revocation before the reader joined, it is known here by now.
+      holdToken();
+      member.release(at);
+      await until(member.left, principal.expiresAt, signal);
+      member.leave();
+      holdToken();
+      at = Math.max(at, member.at()) as Position;
+      await drained(wire, signal);
     }
   } finally {
-    inbox.leave();
+    member?.leave();
     close();
   }
+}
+
+/** Resolves when the promise is settled, at a time in ms since 1970, or when the signal fires. */
+function until(promise: Promise<unknown>, time: number | null, signal: AbortSignal): Promise<void> {
+  return new Promise((resolve) => {
+    const done = () => {
+      clearTimeout(timer);
+      signal.removeEventListener('abort', done);
+      resolve();
+    };
+    // A timer may fire a fraction of a millisecond before its time.
+    const timer =
+      time === null ? undefined : setTimeout(done, Math.min(time - Date.now() + 1, LONGEST_TIMEOUT_MS));
+    signal.addEventListener('abort', done, { once: true });
+    promise.then(done, done);
+  });
 }
 
 /** The next page of the journal, up to where the reader has joined the live end. */
@@ -185,7 +203,7 @@ async function seesAnyOf(resource: ResourceRef, reader: Reader, journal: Journal
   return (await reader.page({ journal, filter, ...anywhere }, principal)).events.length > 0;
 }
 
-function checkToken({ expiresAt }: Principal): void {
+function checkExpiry({ expiresAt }: Principal): void {
   if (expiresAt === null || Date.now() < expiresAt) return;
   throw new EventreeError(
     'UNAUTHENTICATED',

@@ -5,32 +5,38 @@
  *     news ──▶ in order? ──no──▶ wait a moment ──still missing──▶ read the hole
  *                  │yes               │came                            │
  *                  ▼                  ▼                                ▼
- *            claim → readers ──▶ reader.offer(event)
+ *            routes → readers ──▶ reader.offer(event)
  *
- * Cost follows who may see an event: readers are found by the claims of its ACL, never by going through
- * them all. Readers joined at position p are offered every event after p that they may see, once, in
+ * Cost follows who may see an event and wants it: readers are looked up (routes.ts), never gone through
+ * one by one. Readers joined at position p are offered every event after p that they may see, once, in
  * order. What lies further behind than `LARGEST_HOLE` is not passed through here; readers are told
  * (`behind`) and read on by themselves.
  */
-import { type Acl, type Level, NOTHING, PRIVATE } from '../access/acl.ts';
-import { ADMIN, type Claim } from '../access/claim.ts';
+import { holders, NOTHING } from '../access/acl.ts';
+import type { Principal } from '../access/principal.ts';
 import type { ResourceRef } from '../access/resource-ref.ts';
+import { isRevoked, type Revocations } from '../access/revocation.ts';
 import { pause, persist } from '../base/retry.ts';
-import { ACL_CHANGE } from '../events/builtin.ts';
-import type { Event, Position } from '../events/event.ts';
-import type { Journal } from '../events/journal.ts';
+import { ACL_CHANGE, TOKEN_REVOCATION } from '../events/builtin.ts';
+import type { Event, Position, SeenEvent } from '../events/event.ts';
+import { type Journal, unwritten } from '../events/journal.ts';
 import type { Reader, UnjudgedEvent } from '../events/read.ts';
-import { viewersOf } from '../events/visibility.ts';
+import { revocationOf } from '../events/token-revocation.ts';
 import type { Broker, News } from './broker.ts';
-import { sightOf } from './sight.ts';
+import { createRoutes, type Routed } from './routes.ts';
+import { aclsOf, sightOf } from './sight.ts';
 
 /** Who has joined the live end. Every call is synchronous and must not throw. */
-export interface LiveReader {
-  readonly claims: ReadonlySet<Claim>;
-  /** An event that the reader may see, by its claims; whether it wants it is up to its filter. */
-  offer(event: Event, level: Exclude<Level, 0>): void;
+export interface LiveReader extends Routed {
+  readonly principal: Principal;
+  /** An event that the reader may see, by its claims, and may want; whether it does is up to its filter. */
+  offer(seen: SeenEvent): void;
   /** At this position the reader lost the right to see the events of a resource. */
   hide(resource: ResourceRef, position: Position): void;
+  /** That was all up to this position: called after offers and hidings. */
+  settle(upTo: Position): void;
+  /** At this position the reader's token was revoked: nothing after it is offered, and the reader has left. */
+  revoke(position: Position): void;
   /** Some events were not offered: read the journal from where you stand. */
   behind(): void;
 }
@@ -40,10 +46,11 @@ export interface Hub {
   readonly ready: Promise<void>;
   /** From `position()` on, the reader is offered everything. Answers how to leave. */
   join(reader: LiveReader): () => void;
-  /** Null while nothing has been recorded. */
-  journal(): Journal | null;
+  journal(): Journal;
   /** All up to here has been offered. */
   position(): Position;
+  /** Resolves when all up to there has been offered, or the signal fires. */
+  reached(position: Position, signal: AbortSignal): Promise<void>;
   /** Events that are known to be in the journal and have not been offered. */
   behind(): number;
   /** The journal's head as someone has just read it. */
@@ -68,8 +75,8 @@ const MAX_WAITING = 1_000;
 const BACKOFF = { firstMs: 50, mostMs: 1_000 };
 
 export function createHub({ name, broker, reader, findHead, onError }: HubOptions): Hub {
-  const byClaim = new Map<Claim, Set<LiveReader>>();
-  const readers = new Set<LiveReader>();
+  const routes = createRoutes<LiveReader>();
+  const awaited = new Set<() => void>();
   const stopping = new AbortController();
   let journal: Journal | null = null;
   let position = 0;
@@ -122,7 +129,7 @@ export function createHub({ name, broker, reader, findHead, onError }: HubOption
       while (waiting.length > 0 && !stopping.signal.aborted) {
         if (firstOf(waiting[0] as News) > position + 1) await pause(OVERTAKING_MS, stopping.signal);
         const news = waiting.shift() as News;
-        journal ??= news.journal;
+        journal ??= await begin(news.journal);
         if (headOf(news) <= position) continue;
         if (firstOf(news) > position + 1) await pass(journal, firstOf(news) - 1);
         if ('events' in news && news.registryVersion > registryVersion) {
@@ -139,63 +146,85 @@ export function createHub({ name, broker, reader, findHead, onError }: HubOption
     }
   }
 
+  /** A journal of which nothing was known: tokens that were revoked before there was one are not named in it. */
+  async function begin(created: Journal): Promise<Journal> {
+    await reader.state(created);
+    tellRevoked(routes.all(), reader.revocations(), 0 as Position);
+    return created;
+  }
+
   /** Brings the readers up to a position by way of the journal. */
   async function pass(from: Journal, to: number): Promise<void> {
     if (to - position > LARGEST_HOLE) {
-      position = to;
-      for (const each of readers) each.behind();
-      return;
+      for (const each of [...routes.all()]) each.behind();
+      return moveTo(to);
     }
     route(await reader.unjudged(from, position + 1, to), to);
   }
 
   function route(events: readonly UnjudgedEvent[], upTo: number): void {
+    const told = new Set<LiveReader>();
     for (const { event, acl } of events) {
-      if (event.type === ACL_CHANGE) tellHidden(event);
-      for (const [each, level] of viewers(event, acl)) each.offer(event, level);
-    }
-    position = upTo;
-  }
-
-  function viewers(event: Event, acl: Acl | null): Map<LiveReader, Exclude<Level, 0>> {
-    const found = new Map<LiveReader, Exclude<Level, 0>>();
-    for (const [claim, level] of viewersOf(event, acl)) {
-      for (const each of byClaim.get(claim) ?? []) {
-        found.set(each, Math.max(level, found.get(each) ?? 0) as Exclude<Level, 0>);
+      if (event.type === ACL_CHANGE) tellHidden(event, told);
+      if (event.type === TOKEN_REVOCATION) {
+        const { subject, issuedBefore } = revocationOf(event);
+        tellRevoked(routes.holding([subject]), new Map([[subject, issuedBefore]]), event.position);
       }
+      const seen: SeenEvent[] = [];
+      routes.visit(event, acl, (each, level) => {
+        // One for all who see it alike: they recognise what they share by it.
+        seen[level] ??= { event, level };
+        each.offer(seen[level]);
+        told.add(each);
+      });
     }
-    for (const each of byClaim.get(ADMIN) ?? []) found.set(each, PRIVATE);
-    return found;
+    moveTo(upTo);
+    for (const each of told) each.settle(upTo as Position);
   }
 
-  function tellHidden(change: Event): void {
-    for (const each of readers) {
+  function moveTo(to: number): void {
+    position = to;
+    for (const look of awaited) look();
+  }
+
+  function tellHidden(change: Event, told: Set<LiveReader>): void {
+    for (const each of routes.holding(holders(aclsOf(change).old_acl, 'viewMeta'))) {
       const sight = sightOf(change, each);
       if (sight !== null && sight.before > NOTHING && sight.after === NOTHING) {
         each.hide(sight.resource, change.position);
+        told.add(each);
       }
     }
+  }
+
+  function tellRevoked(readers: Iterable<LiveReader>, revocations: Revocations, at: Position): void {
+    for (const each of [...readers]) if (isRevoked(each.principal, revocations)) each.revoke(at);
   }
 
   return {
     ready,
-    journal: () => journal,
+    journal: () => journal ?? unwritten(name),
     position: () => position as Position,
     behind: () => Math.max(0, head - position),
     headIs(of, now) {
       if (now > position) take({ journal: of, head: now });
     },
+    async reached(wanted, signal) {
+      if (position >= wanted || signal.aborted) return;
+      await new Promise<void>((resolve) => {
+        const look = () => {
+          if (position < wanted && !signal.aborted) return;
+          awaited.delete(look);
+          signal.removeEventListener('abort', look);
+          resolve();
+        };
+        awaited.add(look);
+        signal.addEventListener('abort', look);
+      });
+    },
     join(each) {
-      readers.add(each);
-      for (const claim of each.claims) byClaim.set(claim, (byClaim.get(claim) ?? new Set()).add(each));
-      return () => {
-        readers.delete(each);
-        for (const claim of each.claims) {
-          const others = byClaim.get(claim);
-          others?.delete(each);
-          if (others?.size === 0) byClaim.delete(claim);
-        }
-      };
+      routes.add(each);
+      return () => routes.remove(each);
     },
     stop() {
       stopping.abort();

@@ -8,11 +8,12 @@ import type { Database } from '../db/database.ts';
 import type { Journal } from '../events/journal.ts';
 import type { Reader } from '../events/read.ts';
 import type { Broker } from './broker.ts';
+import { createGroups, type Groups } from './group.ts';
 import { createHub, type Hub } from './hub.ts';
 
 export interface Live {
-  /** The hub of a journal, opened if need be. Call `close` exactly once when done with it. */
-  open(journal: string): { readonly hub: Hub; readonly close: () => void };
+  /** The live end of a journal, opened if need be. Call `close` exactly once when done with it. */
+  open(journal: string): LiveEnd;
   /** When the heads were last looked at, in ms since 1970. */
   lookedAt(): number;
   /** How many events the furthest of the hubs is behind its journal, as far as is known. */
@@ -22,20 +23,33 @@ export interface Live {
   stop(): Promise<void>;
 }
 
+export interface LiveEnd {
+  readonly hub: Hub;
+  readonly groups: Groups;
+  readonly close: () => void;
+}
+
 export interface LiveOptions {
   readonly database: Database;
   readonly broker: Broker;
   readonly reader: Reader;
   readonly pollIntervalMs: number;
+  /** A group of readers is told where it stands at least this often. */
+  readonly checkpointIntervalMs: number;
   readonly onError: (error: unknown) => void;
 }
 
 interface OpenHub {
   readonly hub: Hub;
+  readonly groups: Groups;
   readers: number;
 }
 
-export function startLive({ database, broker, reader, pollIntervalMs, onError }: LiveOptions): Live {
+/** How often silence is looked for, in a checkpoint's interval. */
+const LOOKS = 4;
+
+export function startLive(options: LiveOptions): Live {
+  const { database, broker, reader, pollIntervalMs, checkpointIntervalMs, onError } = options;
   const hubs = new Map<string, OpenHub>();
   let lookedAt = 0;
 
@@ -61,18 +75,25 @@ export function startLive({ database, broker, reader, pollIntervalMs, onError }:
     },
   });
 
+  const lookMs = checkpointIntervalMs / LOOKS;
+  const checkpoints = setInterval(() => {
+    for (const { groups } of hubs.values()) groups.checkpoint();
+  }, lookMs);
+
   return {
     open(name) {
       let opened = hubs.get(name);
       if (opened === undefined) {
         const findHead = async () => (await findHeads([name])).get(name) ?? null;
-        opened = { hub: createHub({ name, broker, reader, findHead, onError }), readers: 0 };
+        const hub = createHub({ name, broker, reader, findHead, onError });
+        opened = { hub, groups: createGroups(hub, checkpointIntervalMs - lookMs), readers: 0 };
         hubs.set(name, opened);
       }
-      const { hub } = opened;
+      const { hub, groups } = opened;
       opened.readers++;
       return {
         hub,
+        groups,
         close() {
           const open = hubs.get(name);
           if (open?.hub !== hub || --open.readers > 0) return;
@@ -85,6 +106,7 @@ export function startLive({ database, broker, reader, pollIntervalMs, onError }:
     behind: () => Math.max(0, ...[...hubs.values()].map(({ hub }) => hub.behind())),
     readers: () => [...hubs.values()].reduce((sum, { readers }) => sum + readers, 0),
     async stop() {
+      clearInterval(checkpoints);
       await poll.stop();
       for (const { hub } of hubs.values()) hub.stop();
     },

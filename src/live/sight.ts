@@ -10,14 +10,18 @@ export function sightOf(
   change: Event,
   { claims }: Pick<Principal, 'claims'>,
 ): { resource: ResourceRef; before: Level; after: Level } | null {
-  const { resource, attributes } = change;
+  const { resource } = change;
   if (resource === null) return null;
-  // Written by acl-change.ts and nobody else: the door refuses this type.
-  const { old_acl, new_acl } = attributes as unknown as { old_acl: Acl; new_acl: Acl };
+  const { old_acl, new_acl } = aclsOf(change);
   const ordinary = { type: '', resource, actor: null };
   return {
     resource,
     before: levelOfEvent(ordinary, old_acl, claims),
     after: levelOfEvent(ordinary, new_acl, claims),
   };
+}
+
+/** Written by acl-change.ts and nobody else: the door refuses this type. */
+export function aclsOf({ attributes }: Event): { old_acl: Acl; new_acl: Acl } {
+  return attributes as unknown as { old_acl: Acl; new_acl: Acl };
 }

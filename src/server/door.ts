@@ -12,6 +12,8 @@ import { EventreeError, messageOf } from '../base/errors.ts';
 import type { Logger } from '../base/logger.ts';
 import type { FormatError } from '../graphql/errors.ts';
 import type { Policy } from '../graphql/policy.ts';
+import type { Admission } from './admission.ts';
+import type { KeepAlive } from './keep-alive.ts';
 import type { Metrics } from './metrics.ts';
 
 export interface Door {
@@ -21,9 +23,20 @@ export interface Door {
   readonly logger: Logger;
   readonly metrics: Metrics;
   readonly origins: OriginRules;
-  readonly maxRequestBytes: number;
+  readonly admission: Admission;
+  readonly keepAlive: KeepAlive;
+  readonly limits: DoorLimits;
   /** Fires when the server is about to stop: streams end, so that their clients go elsewhere. */
   readonly stopping: AbortSignal;
+}
+
+export interface DoorLimits {
+  readonly maxRequestBytes: number;
+  /** For `connection_init`. */
+  readonly initTimeoutMs: number;
+  /** Open at a time. */
+  readonly maxSocketOperations: number;
+  readonly maxSocketMessagesPerSecond: number;
 }
 
 export interface OriginRules {

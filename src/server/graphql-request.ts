@@ -5,6 +5,7 @@ import { type ExecutionArgs, getOperationAST } from 'graphql';
 import { parseRequestParams, type Request, type RequestParams, type Response } from 'graphql-http';
 import type { Principal } from '../access/principal.ts';
 import { EventreeError, messageOf } from '../base/errors.ts';
+import { isNamed, type Named } from '../graphql/persisted.ts';
 
 export interface GraphqlRequestContext {
   readonly principal: Principal;
@@ -42,12 +43,41 @@ export function readBody(request: IncomingMessage, maxBytes: number): Promise<st
   });
 }
 
+/** What is asked for, by its text or by its name (graphql/persisted.ts). */
+export interface NamedParams extends RequestParams {
+  readonly documentId?: unknown;
+}
+
 /** @throws BAD_USER_INPUT */
-export async function readParams(request: GraphqlRequest): Promise<RequestParams | Response> {
+export async function readParams(request: GraphqlRequest): Promise<NamedParams | Response> {
+  const { method, url, body } = request;
+  let documentId: unknown;
   try {
-    return await parseRequestParams(request);
+    const params =
+      method === 'GET'
+        ? await parseRequestParams({ ...request, url: readUrl(url) })
+        : await parseRequestParams({ ...request, body: body && (() => readJson(String(body))) });
+    return Array.isArray(params) ? params : { ...params, documentId };
   } catch (error) {
     throw malformed(messageOf(error));
+  }
+
+  // graphql-http asks for a text: where an operation is named instead, it is empty.
+
+  function readUrl(given: string): string {
+    const [path, search] = given.split('?', 2);
+    const parameters = new URLSearchParams(search);
+    documentId = parameters.get('documentId');
+    const mayBeNamed = documentId !== null || parameters.has('extensions');
+    return mayBeNamed && !parameters.has('query') ? `${path}?${search}&query=` : given;
+  }
+
+  function readJson(text: string): Record<string, unknown> | null {
+    const value: unknown = JSON.parse(text);
+    if (typeof value !== 'object' || value === null) return null;
+    const operation = value as Named;
+    documentId = operation.documentId;
+    return isNamed(operation) ? { ...operation, query: operation.query ?? '' } : { ...operation };
   }
 }
 

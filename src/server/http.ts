@@ -73,7 +73,7 @@ export function createHttpListener(options: HttpOptions): RequestListener {
 }
 
 function createGraphqlRoute(options: HttpOptions): Route {
-  const { maxRequestBytes, metrics, policy } = options;
+  const { limits, metrics, policy } = options;
   const format = createFormat(options);
   const timing = metrics.operations.labels({ door: 'http' });
   // Which request an error belongs to: graphql-http hands on nothing but the error.
@@ -115,7 +115,7 @@ function createGraphqlRoute(options: HttpOptions): Route {
       sendJson(response, isOurs ? 503 : 401, { errors: [format(error, requestId)] });
       return;
     }
-    const body = await readBody(request, maxRequestBytes);
+    const body = await readBody(request, limits.maxRequestBytes);
     if (body instanceof EventreeError) {
       response.setHeader('connection', 'close');
       const status = body.code === 'LIMIT_EXCEEDED' ? 413 : 400;
@@ -125,7 +125,7 @@ function createGraphqlRoute(options: HttpOptions): Route {
     const { url = '/', method = 'GET', headers } = request;
     const context = { principal, requestId };
     const incoming: GraphqlRequest = { url, method, headers, body, raw: request, context };
-    if (accept.includes('text/event-stream')) {
+    if (isStreamWanted(accept)) {
       await answerBySse(incoming, response, options);
       return;
     }
@@ -135,6 +135,11 @@ function createGraphqlRoute(options: HttpOptions): Route {
     response.writeHead(init.status, init.statusText, { ...init.headers, ...length }).end(answer);
     timing.observe((performance.now() - started) / 1000);
   };
+}
+
+/** Who takes JSON as well, as urql does for queries, is not made to read a stream of one message. */
+function isStreamWanted(accept: string): boolean {
+  return accept.includes('text/event-stream') && !/application\/(graphql-response\+)?json/.test(accept);
 }
 
 /** The id that log and client know a request by: the one it came with, if that is plain. */

@@ -7,6 +7,7 @@ import { createServer, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { createAuthenticate, signToken } from '../access/authenticate.ts';
 import { createResources } from '../access/resources.ts';
+import { checkToken } from '../access/revocation.ts';
 import { logged, messageOf, StartError } from '../base/errors.ts';
 import type { Logger } from '../base/logger.ts';
 import { type Config, isDevelopment } from '../config.ts';
@@ -23,17 +24,21 @@ import { createJournals } from '../events/journal.ts';
 import { createReader } from '../events/read.ts';
 import { type Announcement, createRecording } from '../events/record.ts';
 import { openRegistry } from '../events/registry-store.ts';
+import { createTokenRevocation } from '../events/token-revocation.ts';
 import type { Core } from '../graphql/context.ts';
 import { createFormatError } from '../graphql/errors.ts';
+import { createFindText, readPersistedOperations } from '../graphql/persisted.ts';
 import { createPolicy } from '../graphql/policy.ts';
-import { createMemoryBroker } from '../live/broker.ts';
+import { type Broker, createMemoryBroker } from '../live/broker.ts';
 import { createRedisBroker } from '../live/broker-redis.ts';
 import { startLive } from '../live/live.ts';
+import { createAdmission } from './admission.ts';
 import { developmentSecret } from './development.ts';
 import type { Door } from './door.ts';
 import { createExplorer } from './explorer.ts';
 import { createHealth } from './health.ts';
 import { createHttpListener } from './http.ts';
+import { startKeepAlive } from './keep-alive.ts';
 import { createMetrics } from './metrics.ts';
 import { openWsDoor } from './ws.ts';
 
@@ -111,15 +116,14 @@ async function start(
   }
 
   // ── Live ──
-  const broker = config.redisUrl
-    ? createRedisBroker(config.redisUrl, installation.name, logger)
-    : createMemoryBroker();
+  const broker = createBroker(config, installation.name, logger);
   onStop(() => broker.close());
   const live = startLive({
     database,
     broker,
     reader,
     pollIntervalMs: config.pollIntervalMs,
+    checkpointIntervalMs: config.checkpointIntervalMs,
     onError: report,
   });
   onStop(() => live.stop());
@@ -150,6 +154,7 @@ async function start(
   onStop(() => recording.drained());
 
   // ── Doors ──
+  const ownEvents = { database, registry, limits: config, idKey: installation.sealKey, announce };
   const core: Core = {
     registry,
     journals,
@@ -157,13 +162,8 @@ async function start(
     recording,
     seal: createSeal(installation.sealKey),
     resources: createResources(database),
-    changeAcl: createAclChange({
-      database,
-      registry,
-      limits: config,
-      idKey: installation.sealKey,
-      announce,
-    }),
+    changeAcl: createAclChange(ownEvents),
+    revokeTokens: createTokenRevocation(ownEvents),
     indexAttribute: (name) => indexAttribute(database.pool, registry, name),
     follow: { live, reader, checkpointIntervalMs: config.checkpointIntervalMs },
   };
@@ -176,23 +176,37 @@ async function start(
       `EVENTREE_JWT_SECRET has fewer than ${LEAST_SECRET_BYTES} bytes: a longer one is harder to guess.`,
     );
   }
+  const { persistedOperations, persistedOperationsFile: file } = config;
+  const persisted = file === undefined ? new Map<string, string>() : await readPersistedOperations(file);
   const health = createHealth(database, broker, live, config.pollIntervalMs);
   const stopping = new AbortController();
   // Every open stream listens to it.
   setMaxListeners(0, stopping.signal);
+  const keepAlive = startKeepAlive(config.stallTimeoutMs);
+  onStop(() => keepAlive.stop());
+  const authenticate = createAuthenticate({ key, ...rules });
   const door: Door = {
-    authenticate: createAuthenticate({ key, ...rules }),
-    policy: createPolicy(core, config),
+    async authenticate(authorization) {
+      const principal = await authenticate(authorization);
+      checkToken(principal, registry.current().revocations);
+      return principal;
+    },
+    policy: createPolicy(core, config, createFindText(persistedOperations, persisted)),
     formatError: createFormatError((error, place) => {
       logger.error({ ...place, ...logged(error) }, 'unexpected error');
     }),
     logger,
     metrics,
     origins: { allowed: new Set(config.allowedOrigins), localOnly: isDevelopment(config) },
-    maxRequestBytes: config.maxRequestBytes,
+    admission: createAdmission(config),
+    keepAlive,
+    limits: config,
     stopping: stopping.signal,
   };
+  // A head that takes its time is answered 408. Looked for four times in that time, or once a second.
+  const headersTimeout = config.initTimeoutMs;
   const http = createServer(
+    { headersTimeout, connectionsCheckingInterval: Math.min(headersTimeout / 4, 1_000) },
     createHttpListener({ ...door, health, explorer: createExplorer(developmentToken) }),
   );
   const ws = openWsDoor(http, door);
@@ -220,6 +234,13 @@ async function start(
     developmentToken,
     failed,
   };
+}
+
+function createBroker(config: Config, installation: string, logger: Logger): Broker {
+  const { redisUrl: url, redisSentinels: sentinels, redisClusterNodes: nodes } = config;
+  if (nodes !== undefined) return createRedisBroker({ nodes }, installation, logger);
+  if (url !== undefined) return createRedisBroker({ url, sentinels }, installation, logger);
+  return createMemoryBroker();
 }
 
 /** The database to work on, and when to give up on it. */

@@ -7,20 +7,25 @@
  */
 import type { ServerResponse } from 'node:http';
 import { type ExecutionResult, execute, subscribe } from 'graphql';
+import { RETRY_AFTER_SECONDS, TOO_MANY_CONNECTIONS } from './admission.ts';
 import { createFormat, type Door, formatResult, isSubscription } from './door.ts';
 import { type GraphqlRequest, isMutationByGet, MUTATION_BY_GET, readParams } from './graphql-request.ts';
-
-/** A client that takes nothing between two beats is cut off. */
-const HEARTBEAT_MS = 15_000;
+import { type Envelope, Outbox } from './outbox.ts';
 
 export async function answerBySse(
   request: GraphqlRequest,
   response: ServerResponse,
   door: Door,
 ): Promise<void> {
-  const { policy, metrics, stopping } = door;
+  const { policy, admission, keepAlive, metrics, stopping } = door;
   const { principal, requestId } = request.context;
   const format = (error: unknown) => createFormat(door)(error, requestId);
+  const print = (result: ExecutionResult) => JSON.stringify(formatResult(result, format));
+  const outbox = new Outbox({
+    stream: response,
+    isOpen: () => !response.closed && !response.writableEnded,
+    onWritten: (messages) => metrics.delivered.inc(messages),
+  });
   let isStream = false;
   const results = await start();
   if (results === null) return;
@@ -36,18 +41,24 @@ export async function answerBySse(
     'x-accel-buffering': 'no',
   });
   response.write(':\n\n');
-  const stopBeating = beat(response);
+  const stopWatching = keepAlive.watch({
+    connection: request.raw.socket,
+    ping: () => response.write(':\n\n'),
+    onStalled: () => response.destroy(),
+  });
   try {
     for await (const result of results) {
       if (response.closed) return;
       if (isStream) metrics.delivered.inc();
-      await send(response, `event: next\ndata: ${JSON.stringify(formatResult(result, format))}\n\n`);
+      outbox.flush();
+      await send(response, `event: next\ndata: ${print(result)}\n\n`);
     }
+    outbox.flush();
     // A stream that the server breaks off is not complete: its client connects again.
     if (stopping.aborted) response.end();
     else response.end('event: complete\ndata:\n\n');
   } finally {
-    stopBeating();
+    stopWatching();
     stopping.removeEventListener('abort', leave);
   }
 
@@ -60,12 +71,17 @@ export async function answerBySse(
       response.writeHead(status, statusText, headers as Record<string, string>).end();
       return null;
     }
-    const prepared = policy.prepare(params, principal);
+    const prepared = policy.prepare(params, principal, () => ({ wire: outbox.wire(ENVELOPE), print }));
     if (!('schema' in prepared)) return only({ errors: prepared });
     if (isMutationByGet(prepared, request.method)) return refuse(405, MUTATION_BY_GET);
     if (!isSubscription(prepared)) {
       const stopTimer = metrics.operations.startTimer({ door: 'sse' });
       return only(await Promise.resolve(execute(prepared)).finally(stopTimer));
+    }
+    if (response.closed) return null;
+    if (!admission.fromAddress(request.raw, response) || !admission.asPrincipal(principal, response)) {
+      response.setHeader('retry-after', RETRY_AFTER_SECONDS);
+      return refuse(429, TOO_MANY_CONNECTIONS);
     }
     const opened = await subscribe(prepared);
     isStream = Symbol.asyncIterator in opened;
@@ -83,19 +99,20 @@ async function* only(result: ExecutionResult): AsyncGenerator<ExecutionResult, v
   yield result;
 }
 
-/** Keeps the connection busy, for whatever lies between; cuts off who has stalled. @returns how to stop. */
-function beat(response: ServerResponse): () => void {
-  let isStalled = false;
-  response.on('drain', () => {
-    isStalled = false;
-  });
-  const timer = setInterval(() => {
-    if (isStalled) response.destroy();
-    else if (response.writableNeedDrain) isStalled = true;
-    else response.write(':\n\n');
-  }, HEARTBEAT_MS);
-  return () => clearInterval(timer);
-}
+const HEAD = Buffer.from('event: next\ndata: ');
+const TAIL = Buffer.from('\n\n');
+
+const ENVELOPE: Envelope = {
+  size: (payload) => HEAD.length + payload.length + TAIL.length,
+  write(into, start, payload) {
+    let at = start;
+    for (const part of [HEAD, payload, TAIL]) {
+      into.set(part, at);
+      at += part.length;
+    }
+    return at;
+  },
+};
 
 /** Resolves when the client has taken it, or is gone. */
 async function send(response: ServerResponse, text: string): Promise<void> {

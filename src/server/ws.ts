@@ -8,8 +8,9 @@
  * A stream's messages are sent one after the other, and little is fetched ahead of what the network takes:
  * it is read no faster than its client reads. Nor may a client ask without end and not read the answers.
  */
-import { randomUUID } from 'node:crypto';
+import { randomBytes } from 'node:crypto';
 import type { Server as HttpServer, IncomingMessage } from 'node:http';
+import type { Socket } from 'node:net';
 import type { Duplex } from 'node:stream';
 import { setImmediate } from 'node:timers/promises';
 import { execute } from 'graphql';
@@ -19,6 +20,7 @@ import type { Principal } from '../access/principal.ts';
 import { EventreeError, logged, messageOf } from '../base/errors.ts';
 import { pause } from '../base/retry.ts';
 import { refusal } from '../graphql/errors.ts';
+import { RETRY_AFTER_SECONDS, TOO_MANY_CONNECTIONS } from './admission.ts';
 import {
   createFormat,
   type Door,
@@ -28,6 +30,9 @@ import {
   isOriginAllowed,
   isSubscription,
 } from './door.ts';
+import { limitIntake } from './intake.ts';
+import type { KeepAlive } from './keep-alive.ts';
+import { type Envelope, Outbox } from './outbox.ts';
 
 export interface WsDoor {
   /**
@@ -41,16 +46,15 @@ interface Extra {
   /** By which the log knows the socket. */
   readonly id: string;
   readonly socket: WebSocket;
+  readonly outbox: Outbox;
+  /** Set until the client has said who it is. */
+  initTimeout: NodeJS.Timeout | undefined;
   principal: Principal | null;
 }
 
 const PATH = '/graphql';
-const PING_INTERVAL_MS = 15_000;
-const INIT_WAIT_MS = 5_000;
-/** Operations that are open at a time on one socket. */
-const MAX_OPERATIONS = 1_000;
-/** Nothing more is read from a client while it leaves so much unread itself. */
-const MAX_UNREAD_BYTES = 1_048_576;
+/** For a close frame to be read by one that takes up reading again. */
+const STALLED_FAREWELL_MS = 5_000;
 /** Waiting to be sent, below which a stream's next message is fetched already. */
 const MAX_WAITING_BYTES = 65_536;
 /** Room for a reason in a close frame. */
@@ -60,8 +64,12 @@ const GOING_AWAY = 1001;
 const TRY_AGAIN_LATER = 1013;
 
 export function openWsDoor(http: HttpServer, door: Door): WsDoor {
-  const { origins, maxRequestBytes, metrics, logger } = door;
-  const sockets = new WebSocketServer({ noServer: true, maxPayload: maxRequestBytes, handleProtocols });
+  const { origins, limits, admission, keepAlive, metrics, logger } = door;
+  const sockets = new WebSocketServer({
+    noServer: true,
+    maxPayload: limits.maxRequestBytes,
+    handleProtocols,
+  });
   /** Queries and mutations under way. */
   const answering = new Set<Promise<unknown>>();
   const graphql = createGraphqlServer(door, answering);
@@ -73,25 +81,44 @@ export function openWsDoor(http: HttpServer, door: Door): WsDoor {
     if (path !== PATH) return refuse(stream, '404 Not Found');
     if (!isHostAllowed(origins, host) || !isOriginAllowed(origins, origin, host))
       return refuse(stream, '403 Forbidden');
-    sockets.handleUpgrade(request, stream, head, (socket) => welcome(socket, stream));
+    if (!admission.fromAddress(request, stream)) {
+      metrics.errors.inc({ code: TOO_MANY_CONNECTIONS.code });
+      return refuse(stream, '429 Too Many Requests', `retry-after: ${RETRY_AFTER_SECONDS}\r\n`);
+    }
+    sockets.handleUpgrade(request, stream, head, (socket) => welcome(socket, stream as Socket));
   });
 
-  function welcome(socket: WebSocket, stream: Duplex): void {
+  function welcome(socket: WebSocket, stream: Socket): void {
     metrics.sockets.inc();
     socket.on('error', (error) => logger.debug({ error: error.message }, 'socket error'));
-    const stopPinging = keepAlive(socket);
-    const holdBack = () => {
-      if (socket.bufferedAmount > MAX_UNREAD_BYTES) socket.pause();
+    const outbox = new Outbox({
+      stream,
+      isOpen: () => socket.readyState === socket.OPEN,
+      onWritten: (messages) => metrics.delivered.inc(messages),
+    });
+    const stopWatching = watchOver(socket, stream, keepAlive);
+    // Not left to graphql-ws, which keeps its timer as long as the socket.
+    const initTimeout = setTimeout(() => {
+      closeFor(socket, CloseCode.ConnectionInitialisationTimeout, 'Connection initialisation timeout');
+    }, limits.initTimeoutMs);
+    limitIntake(socket, stream, limits.maxSocketMessagesPerSecond);
+    const extra: Extra = {
+      id: randomBytes(9).toString('base64url'),
+      socket,
+      outbox,
+      initTimeout,
+      principal: null,
     };
-    socket.on('ping', holdBack);
     const closed = graphql.opened(
       {
         protocol: socket.protocol,
-        send: (data) => send(socket, stream, data),
+        send(data) {
+          outbox.flush();
+          return send(socket, stream, data);
+        },
         close: (code, reason) => closeFor(socket, code, reason),
         onMessage(take) {
           socket.on('message', (data) => {
-            holdBack();
             take(String(data)).catch((error: unknown) => {
               // What graphql-ws throws for a message before its time; it has no class of its own.
               if (messageOf(error).startsWith('Unexpected message of type')) {
@@ -103,11 +130,12 @@ export function openWsDoor(http: HttpServer, door: Door): WsDoor {
           });
         },
       },
-      { id: randomUUID(), socket, principal: null },
+      extra,
     );
     socket.once('close', (code, reason) => {
       metrics.sockets.dec();
-      stopPinging();
+      stopWatching();
+      clearTimeout(extra.initTimeout);
       void closed(code, String(reason));
     });
   }
@@ -132,34 +160,49 @@ export function openWsDoor(http: HttpServer, door: Door): WsDoor {
 }
 
 function createGraphqlServer(door: Door, answering: Set<Promise<unknown>>): Server<Extra> {
-  const { policy, metrics, stopping } = door;
+  const { policy, limits, admission, metrics, stopping } = door;
   const format = createFormat(door);
   const timing = metrics.operations.labels({ door: 'ws' });
 
   return makeServer<Record<string, unknown>, Extra>({
-    connectionInitWaitTimeout: INIT_WAIT_MS,
+    connectionInitWaitTimeout: 0,
 
-    async onConnect({ connectionParams, extra }) {
+    async onConnect(context) {
+      const { connectionParams, extra } = context;
+      clearTimeout(extra.initTimeout);
+      extra.initTimeout = undefined;
       const { authorization, Authorization } = connectionParams ?? {};
+      // Nobody asks for the token again, and it would be kept as long as the socket.
+      Object.assign(context, { connectionParams: null });
+      const { socket } = extra;
       try {
         extra.principal = await identify(door, authorization ?? Authorization);
-        return true;
       } catch (error) {
         const { code, message } = error instanceof EventreeError ? error : { code: '', message: '' };
-        if (code === 'UNAUTHENTICATED') closeFor(extra.socket, CloseCode.Forbidden, message);
-        else closeFor(extra.socket, TRY_AGAIN_LATER, 'Tokens cannot be checked right now.');
+        if (code === 'UNAUTHENTICATED') closeFor(socket, CloseCode.Forbidden, message);
+        else closeFor(socket, TRY_AGAIN_LATER, 'Tokens cannot be checked right now.');
         return false;
       }
+      // It may have gone meanwhile, and will not say so again.
+      if (socket.readyState === socket.CLOSED) return false;
+      if (admission.asPrincipal(extra.principal, socket)) return true;
+      metrics.errors.inc({ code: TOO_MANY_CONNECTIONS.code });
+      closeFor(socket, TRY_AGAIN_LATER, TOO_MANY_CONNECTIONS.message);
+      return false;
     },
 
-    async onSubscribe({ extra, subscriptions }, _id, { query, operationName, variables }) {
+    async onSubscribe({ extra, subscriptions }, id, operation) {
       if (stopping.aborted) return [refusal('UNAVAILABLE', 'The server is stopping: connect again.')];
-      if (Object.keys(subscriptions).length > MAX_OPERATIONS) {
-        const sentence = `More than ${MAX_OPERATIONS} operations are open on this socket: end some first.`;
+      if (Object.keys(subscriptions).length > limits.maxSocketOperations) {
+        const sentence = `More than ${limits.maxSocketOperations} operations are open on this socket: end some first.`;
         return [refusal('LIMIT_EXCEEDED', sentence)];
       }
       // Nothing is subscribed before the connection is acknowledged, and so has a principal.
-      return policy.prepare({ query, operationName, variables }, extra.principal as Principal);
+      return policy.prepare(operation, extra.principal as Principal, () => ({
+        wire: extra.outbox.wire(new FrameEnvelope(id)),
+        print: (result) =>
+          JSON.stringify(formatResult(result, (error) => format(error, `${extra.id}/${id}`))),
+      }));
     },
 
     execute(args) {
@@ -195,7 +238,6 @@ function send(socket: WebSocket, stream: Duplex, data: string): Promise<void> | 
   }
   return new Promise((resolve) => {
     socket.send(data, () => {
-      if (socket.isPaused && socket.bufferedAmount <= MAX_UNREAD_BYTES) socket.resume();
       resolve();
     });
     if (socket.bufferedAmount <= MAX_WAITING_BYTES) resolve();
@@ -206,25 +248,73 @@ function send(socket: WebSocket, stream: Duplex, data: string): Promise<void> | 
 function closeFor(socket: WebSocket, code: number | undefined, reason = ''): void {
   let text = reason.slice(0, MAX_REASON_BYTES);
   while (Buffer.byteLength(text) > MAX_REASON_BYTES) text = text.slice(0, -1);
-  // The other end's word of farewell wants to be read.
-  if (socket.isPaused) socket.resume();
   socket.close(code, text);
 }
 
-/** Pings, and ends a socket whose other end has not answered by the next ping. @returns how to stop. */
-function keepAlive(socket: WebSocket): () => void {
+/** Ends a socket whose other end has sent nothing between two pings, or takes nothing. @returns how to stop. */
+function watchOver(socket: WebSocket, connection: Socket, keepAlive: KeepAlive): () => void {
   let answered = true;
-  const timer = setInterval(() => {
-    if (!answered) return socket.terminate();
-    answered = false;
-    socket.ping();
-  }, PING_INTERVAL_MS);
-  socket.on('pong', () => {
+  const hear = () => {
     answered = true;
+  };
+  // The answer of one that sends faster than it may stands at the end of a queue.
+  socket.on('pong', hear).on('message', hear);
+  return keepAlive.watch({
+    connection,
+    ping() {
+      if (!answered) return socket.terminate();
+      answered = false;
+      socket.ping();
+    },
+    onStalled() {
+      closeFor(socket, TRY_AGAIN_LATER, 'Nothing was read for too long: connect again.');
+      setTimeout(() => socket.terminate(), STALLED_FAREWELL_MS);
+    },
   });
-  return () => clearInterval(timer);
 }
 
-function refuse(stream: Duplex, status: string): void {
-  stream.end(`HTTP/1.1 ${status}\r\nconnection: close\r\ncontent-length: 0\r\n\r\n`);
+/** A message of a stream as graphql-transport-ws has it, in the frame of RFC 6455, section 5.2. */
+class FrameEnvelope implements Envelope {
+  private readonly head: Buffer;
+
+  constructor(id: string) {
+    this.head = Buffer.from(`{"id":${JSON.stringify(id)},"type":"next","payload":`);
+  }
+
+  size(payload: Buffer): number {
+    const length = this.length(payload);
+    return frameHeadSize(length) + length;
+  }
+
+  write(into: Buffer, start: number, payload: Buffer): number {
+    let at = writeFrameHead(into, start, this.length(payload));
+    for (const part of [this.head, payload, TAIL]) {
+      into.set(part, at);
+      at += part.length;
+    }
+    return at;
+  }
+
+  private length(payload: Buffer): number {
+    return this.head.length + payload.length + TAIL.length;
+  }
+}
+
+const TAIL = Buffer.from('}');
+/** A final frame of text, not masked. */
+const TEXT_FRAME = 0x81;
+
+function frameHeadSize(length: number): number {
+  return length < 126 ? 2 : length < 65_536 ? 4 : 10;
+}
+
+function writeFrameHead(into: Buffer, at: number, length: number): number {
+  into[at] = TEXT_FRAME;
+  if (length < 126) return into.writeUInt8(length, at + 1);
+  if (length < 65_536) return into.writeUInt16BE(length, into.writeUInt8(126, at + 1));
+  return into.writeUInt32BE(length, into.writeUInt32BE(0, into.writeUInt8(127, at + 1)));
+}
+
+function refuse(stream: Duplex, status: string, header = ''): void {
+  stream.end(`HTTP/1.1 ${status}\r\n${header}connection: close\r\ncontent-length: 0\r\n\r\n`);
 }

@@ -144,11 +144,7 @@ describe('a client that has gone without a word', () => {
       const there = await openSocket(server(world), { token: await token(world) });
       gone.ws.pause();
       for (let pings = 0; pings < 4; pings++) {
-        const pinged = new Promise((resolve) => there.ws.once('ping', resolve));
-        vi.advanceTimersByTime(15_000);
-        await pinged;
-        there.send({ type: 'ping' });
-        await there.next();
+        await passPing(there);
       }
       expect(await metric(server(world), SOCKETS)).toBe(1);
       expect(await readers(world)).toBe(0);
@@ -161,43 +157,83 @@ describe('a client that has gone without a word', () => {
     }
   });
 
-  test('loses its SSE stream when it takes nothing between two beats; one that reads keeps it', async () => {
+  test('loses its SSE stream when it takes nothing for half a minute; one that reads keeps it', async () => {
     vi.useFakeTimers({ toFake: ['setInterval', 'clearInterval'] });
     try {
       const world = await openWorld();
       const headers = { authorization: `Bearer ${await token(world)}` };
-      const query = 'subscription { eventRecorded { id payload } }';
-      const stalled = await beginSse(server(world), { query }, headers);
-      const reading = eventsOf(await beginSse(server(world), { query }, headers));
+      const stalled = await beginSse(server(world), { query: WITH_PAYLOAD }, headers);
+      const reading = eventsOf(await beginSse(server(world), { query: WITH_PAYLOAD }, headers));
       stalled.socket.pause();
-      await until(
-        () => readers(world),
-        (open) => open === 2,
-      );
-      const events = 2_000;
-      for (let i = 0; i < events / 200; i++) {
-        const input = Array.from({ length: 200 }, () => ({
-          type: 'note',
-          message: 'm',
-          payload: 'x'.repeat(8_000),
-        }));
-        await world.ask(
-          'mutation ($input: [RecordEventInput!]!) { recordEvents(input: $input) { events { id } } }',
-          { input },
-        );
-      }
+      await untilReaders(world, 2);
+      const events = await recordMuch(world);
       for (let i = 0; i < events; i++) expect((await reading.next()).value?.event).toBe('next');
-      vi.advanceTimersByTime(15_000);
+      vi.advanceTimersByTime(HALF_A_MINUTE_MS);
       expect(await readers(world)).toBe(2);
-      vi.advanceTimersByTime(15_000);
-      expect(
-        await until(
-          () => readers(world),
-          (open) => open < 2,
-        ),
-      ).toBe(1);
+      vi.advanceTimersByTime(LOOK_MS);
+      await untilReaders(world, 1);
+    } finally {
+      vi.useRealTimers();
+    }
+  });
+
+  test('loses its socket likewise, with a code that clients come back after', async () => {
+    vi.useFakeTimers({ toFake: ['setInterval', 'clearInterval'] });
+    try {
+      const world = await openWorld();
+      const stalled = await openSocket(server(world), { token: await token(world) });
+      const reading = await openSocket(server(world), { token: await token(world) });
+      for (const socket of [stalled, reading]) socket.subscribe('1', WITH_PAYLOAD);
+      await untilReaders(world, 2);
+      stalled.ws.pause();
+      const events = await recordMuch(world);
+      for (let i = 0; i < events; i++) expect((await reading.next('1')).type).toBe('next');
+      for (let pings = 0; pings < 2; pings++) await passPing(reading);
+      expect(await readers(world)).toBe(2);
+      vi.advanceTimersByTime(LOOK_MS);
+      stalled.ws.resume();
+      expect((await stalled.closed).code).toBe(1013);
+      expect(reading.ws.readyState).toBe(reading.ws.OPEN);
+      await untilReaders(world, 1);
     } finally {
       vi.useRealTimers();
     }
   });
 });
+
+const WITH_PAYLOAD = 'subscription { eventRecorded { id payload } }';
+const HALF_A_MINUTE_MS = 30_000;
+/** What waits is looked at as often. */
+const LOOK_MS = 3_000;
+
+/** Lets the time pass until the next ping; resolves when the server has its answer. */
+async function passPing(socket: Awaited<ReturnType<typeof openSocket>>): Promise<void> {
+  const pinged = new Promise((resolve) => socket.ws.once('ping', resolve));
+  vi.advanceTimersByTime(15_000);
+  await pinged;
+  socket.send({ type: 'ping' });
+  await socket.next();
+}
+
+function untilReaders(world: World, count: number): Promise<number> {
+  return until(
+    () => readers(world),
+    (open) => open === count,
+  );
+}
+
+/** 16 MB, more than the system's buffers take. @returns how many events. */
+async function recordMuch(world: World): Promise<number> {
+  const input = Array.from({ length: 200 }, () => ({
+    type: 'note',
+    message: 'm',
+    payload: 'x'.repeat(8_000),
+  }));
+  for (let i = 0; i < 10; i++) {
+    await world.ask(
+      'mutation ($input: [RecordEventInput!]!) { recordEvents(input: $input) { events { id } } }',
+      { input },
+    );
+  }
+  return 10 * input.length;
+}

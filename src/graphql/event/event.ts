@@ -17,6 +17,7 @@ import { builder, CategoryEnum, costOfPage, SeverityEnum } from '../builder.ts';
 import type { Context } from '../context.ts';
 import { EventTypeType } from '../registry/registry.ts';
 import { ResourceType } from '../resource/resource-type.ts';
+import { SHARED } from '../sharing.ts';
 import {
   connectEvents,
   DEFAULT_PAGE,
@@ -35,94 +36,120 @@ EventType.implement({
   description: 'A fact: something that was done, happened or changed. Never edited once recorded.',
   fields: (t) => ({
     id: t.id({
+      extensions: SHARED,
       description: 'UUIDv7: unique everywhere, and a clock: its first 48 bits are the time in ms.',
       resolve: ({ event }) => event.id,
     }),
     cursor: t.string({
+      extensions: SHARED,
       description:
         'Where a reader of the journal stands who has read up to this event. Sealed: it holds the journal, its epoch and the position, and tells its holder none of them. A cursor of a query continues as a live subscription, and the other way round.',
       resolve: ({ event }, _, context) => cursorOf(event.journal, event.position, context),
     }),
     position: t.field({
+      extensions: SHARED,
       type: 'Position',
       nullable: true,
       description:
         'Place in the journal: 1, 2, 3, … without holes, in commit order. Null for a viewer who does not see the whole journal: it would tell how many events are hidden.',
       resolve: ({ event }, _, { principal }) => (isAdmin(principal) && event.kept ? event.position : null),
     }),
-    journal: t.string({ description: 'The journal that holds it.', resolve: ({ event }) => event.journal }),
+    journal: t.string({
+      extensions: SHARED,
+      description: 'The journal that holds it.',
+      resolve: ({ event }) => event.journal,
+    }),
     type: t.field({
+      extensions: SHARED,
       type: EventTypeType,
       description: 'What kind of event it is, as the type is declared now.',
-      resolve: async ({ event }, _, { core }) =>
-        core.registry.current().types.get(event.type) ?? (await core.registry.refresh()).type(event.type),
+      resolve: ({ event }, _, { core }) =>
+        core.registry.current().types.get(event.type) ??
+        core.registry.refresh().then((registry) => registry.type(event.type)),
     }),
     category: t.field({
+      extensions: SHARED,
       type: CategoryEnum,
       description: 'The one given, else the type’s when it was recorded.',
       resolve: ({ event }) => event.category,
     }),
     severity: t.field({
+      extensions: SHARED,
       type: SeverityEnum,
       description: 'The one given, else the type’s when it was recorded.',
       resolve: ({ event }) => event.severity,
     }),
     message: t.string({
+      extensions: SHARED,
       description: "For a person to read: the one given, else rendered from the type's template.",
       resolve: messageFor,
     }),
     occurredAt: t.field({
+      extensions: SHARED,
       type: 'DateTime',
       description: 'When it happened, as the recorder says.',
       resolve: ({ event }) => event.occurredAt,
     }),
     recordedAt: t.field({
+      extensions: SHARED,
       type: 'DateTime',
       description: 'When the journal took it.',
       resolve: ({ event }) => event.recordedAt,
     }),
     resource: t.field({
+      extensions: SHARED,
       type: ResourceType,
       nullable: true,
       description: 'What it is about. Null where that is nothing, or gone, or not for the viewer to see.',
-      resolve: async ({ event }, _, { resources, principal }) => {
-        const resource = event.resource === null ? null : await resources.load(event.resource);
-        return resource !== null && maySee(principal, resource.acl) ? resource : null;
+      resolve: ({ event }, _, { resources, principal, shared }) => {
+        if (event.resource === null) return null;
+        // Whoever sees the event sees what it is about.
+        if (shared) return { ref: event.resource };
+        return resources
+          .load(event.resource)
+          .then((resource) => (resource !== null && maySee(principal, resource.acl) ? resource : null));
       },
     }),
     actor: t.field({
+      extensions: SHARED,
       type: 'Claim',
       nullable: true,
       description: 'Who caused it.',
       resolve: ({ event }) => event.actor,
     }),
     activeClaim: t.field({
+      extensions: SHARED,
       type: 'Claim',
       nullable: true,
       description: 'The claim under which the actor acted, where it differs.',
       resolve: ({ event }) => event.activeClaim,
     }),
     recordedBy: t.field({
+      extensions: SHARED,
       type: 'Claim',
       description: 'Subject of the token it was recorded with, whoever `actor` says.',
       resolve: ({ event }) => event.recordedBy,
     }),
     kept: t.boolean({
+      extensions: SHARED,
       description:
         'False for an event of a disabled type: it was accepted, and is nowhere but in this answer.',
       resolve: ({ event }) => event.kept,
     }),
     sessionId: t.id({
+      extensions: SHARED,
       nullable: true,
       description: 'The session of the application in which it happened.',
       resolve: ({ event }) => event.sessionId,
     }),
     correlationId: t.string({
+      extensions: SHARED,
       nullable: true,
       description: 'By which applications know what belongs together.',
       resolve: ({ event }) => event.correlationId,
     }),
     attributes: t.field({
+      extensions: SHARED,
       type: 'JSONObject',
       nullable: true,
       description:
@@ -130,6 +157,7 @@ EventType.implement({
       resolve: (seen, _, { core }) => attributesFor(seen, core.registry.current()),
     }),
     attribute: t.field({
+      extensions: SHARED,
       type: 'JSON',
       nullable: true,
       description: 'One attribute by its name.',
@@ -137,12 +165,14 @@ EventType.implement({
       resolve: (seen, { name }, { core }) => attributeOf(seen, name, core),
     }),
     payload: t.field({
+      extensions: SHARED,
       type: 'JSON',
       nullable: true,
       description: 'Free JSON, kept and not indexed. Null where the viewer may see the envelope only.',
       resolve: payloadFor,
     }),
     privatePayload: t.field({
+      extensions: SHARED,
       type: 'JSON',
       nullable: true,
       description: 'Kept apart from support exports; only owners of the resource see it.',

@@ -4,16 +4,25 @@
  * What is wrong with the arguments is an error of the subscription itself. What goes wrong later comes as
  * an error of one message, after which the stream ends: an iterator that throws would cost the client all
  * its other subscriptions on the same socket.
+ *
+ * Messages that are read from the journal are executed by whoever runs the subscription. Live ones are
+ * executed here, once for all whose answers are the same, and go to the wire as they are.
  */
+import type { DocumentNode, ExecutionResult, GraphQLResolveInfo } from 'graphql';
+import { ADMIN, ANONYMOUS } from '../../access/claim.ts';
+import { isAdmin, type Principal } from '../../access/principal.ts';
 import type { ResourceRef } from '../../access/resource-ref.ts';
 import { abortable } from '../../base/abortable.ts';
 import { EventreeError } from '../../base/errors.ts';
 import type { Position, SeenEvent } from '../../events/event.ts';
 import type { EventFilterInput } from '../../events/filter/filter.ts';
 import { type Journal, unwritten } from '../../events/journal.ts';
-import { type Delivery, type FollowRequest, follow } from '../../live/follow.ts';
+import type { Delivery } from '../../live/delivery.ts';
+import { type FollowRequest, follow } from '../../live/follow.ts';
+import type { Wording } from '../../live/wording.ts';
 import { builder } from '../builder.ts';
-import type { Context } from '../context.ts';
+import { Context, type Outlet } from '../context.ts';
+import { SHARED, selectionOf } from '../sharing.ts';
 import { EventType } from './event.ts';
 import { EventFilter } from './filter.ts';
 
@@ -31,11 +40,13 @@ const StreamGapType = builder.objectRef<{ journal: Journal; oldest: Position }>(
   description: 'Events that a stream cannot show any more.',
   fields: (t) => ({
     reason: t.string({
+      extensions: SHARED,
       description: 'For a person to read.',
       resolve: ({ journal }) =>
         `The journal ${journal.name} no longer holds all events that followed this cursor.`,
     }),
     oldest: t.string({
+      extensions: SHARED,
       description: 'Of the oldest event that is still there.',
       resolve: ({ journal, oldest }, _, { core }) => core.seal.seal(journal, oldest),
     }),
@@ -46,22 +57,29 @@ const EventStreamMessageType = builder.objectRef<Delivery>('EventStreamMessage')
   description: 'A step of a stream.',
   fields: (t) => ({
     events: t.field({
+      extensions: SHARED,
       type: [EventType],
       description: 'In journal order; none in a checkpoint.',
       resolve: ({ events }) => events,
     }),
     cursor: t.string({
+      extensions: SHARED,
       description: 'Resume from here.',
       resolve: ({ journal, position }, _, { core }) => core.seal.seal(journal, position),
     }),
-    live: t.exposeBoolean('live', { description: 'False while catching up with what was recorded before.' }),
+    live: t.exposeBoolean('live', {
+      extensions: SHARED,
+      description: 'False while catching up with what was recorded before.',
+    }),
     gap: t.field({
+      extensions: SHARED,
       type: StreamGapType,
       nullable: true,
       description: 'Set when events between the asked-for cursor and the first one here no longer exist.',
       resolve: ({ journal, gap }) => (gap === null ? null : { journal, oldest: gap.oldest }),
     }),
     hidden: t.field({
+      extensions: SHARED,
       type: ['ResourceRef'],
       description:
         'Resources whose events the viewer could see until here and no longer may: drop what is held of them.',
@@ -80,8 +98,10 @@ first, then what happens, with no gap and no repeat between the two. Without \`a
       filter: t.arg({ type: EventFilter }),
       after: t.arg.string(),
     },
-    subscribe: async (_, args, context) => {
-      const request = await openStream({ ...args, from: 'NOW', maxBatch: DEFAULT_BATCH }, context);
+    extensions: SHARED,
+    subscribe: async (_, args, context, info) => {
+      const wording = wordingOf('event', context, info);
+      const request = await openStream({ ...args, from: 'NOW', maxBatch: DEFAULT_BATCH }, wording, context);
       return outcomes(context, request, ({ events }) => events);
     },
     resolve: (outcome: Outcome<SeenEvent>) => unwrap(outcome),
@@ -103,8 +123,11 @@ moves the cursor on.`,
         description: 'Most events in one message.',
       }),
     },
-    subscribe: async (_, args, context) =>
-      outcomes(context, await openStream(args, context), (message) => [message]),
+    extensions: SHARED,
+    subscribe: async (_, args, context, info) => {
+      const request = await openStream(args, wordingOf('delivery', context, info), context);
+      return outcomes(context, request, (message) => [message]);
+    },
     resolve: (outcome: Outcome<Delivery>) => unwrap(outcome),
   }),
 }));
@@ -118,7 +141,11 @@ interface StreamArgs {
 }
 
 /** @throws CURSOR_INVALID, BAD_USER_INPUT and what the filter is refused for. */
-async function openStream(args: StreamArgs, { core, principal }: Context): Promise<FollowRequest> {
+async function openStream(
+  args: StreamArgs,
+  wording: Wording,
+  { core, principal, outlet }: Context,
+): Promise<FollowRequest> {
   const { journal: name, maxBatch } = args;
   if (maxBatch < 1 || maxBatch > MAX_BATCH) {
     throw new EventreeError('BAD_USER_INPUT', `maxBatch must lie between 1 and ${MAX_BATCH}.`);
@@ -127,7 +154,71 @@ async function openStream(args: StreamArgs, { core, principal }: Context): Promi
   const journal = (await core.journals.find(name)) ?? unwritten(name);
   const start = args.from === 'BEGINNING' ? 'beginning' : 'now';
   const after = args.after == null ? start : core.seal.open(journal, args.after);
-  return { journal: name, filter, principal, after, maxBatch };
+  const filterText = JSON.stringify(args.filter ?? null);
+  const { wire } = opened(outlet);
+  return { journal: name, filter, filterText, wording, principal, after, maxBatch, wire };
+}
+
+/** How live deliveries are put into the words of this operation. */
+function wordingOf(
+  unit: Wording['unit'],
+  { core, outlet }: Context,
+  { operation, schema }: GraphQLResolveInfo,
+): Wording {
+  const { document, operationName, variables, answer, print } = opened(outlet);
+  const { shared, variables: used } = selectionOf(schema, document, operation);
+  const said = Object.fromEntries(used.map((name) => [name, variables[name] ?? null]));
+  return {
+    key: JSON.stringify([nameOf(document), operationName, said]),
+    shared,
+    unit,
+    word(delivery, viewer) {
+      const value = unit === 'event' ? delivery.events[0] : delivery;
+      const context = new Context(core, shared ? anyoneLike(viewer) : viewer, { shared });
+      const result = answer({ value }, context);
+      return result instanceof Promise ? result.then(accepted).then(print) : print(result);
+    },
+  };
+}
+
+/**
+ * What was looked up for a viewer whose token was revoked meanwhile is nothing to be told.
+ *
+ * @throws UNAUTHENTICATED
+ */
+function accepted(result: ExecutionResult): ExecutionResult {
+  for (const { originalError } of result.errors ?? []) {
+    if (originalError instanceof EventreeError && originalError.code === 'UNAUTHENTICATED')
+      throw originalError;
+  }
+  return result;
+}
+
+/** A viewer of whom nothing is known but whether they see the whole journal. */
+function anyoneLike(viewer: Principal): Principal {
+  return isAdmin(viewer) ? ANY_ADMIN : NOBODY_IN_PARTICULAR;
+}
+const ANY_ADMIN: Principal = { subject: ADMIN, claims: new Set([ADMIN]), expiresAt: null, issuedAt: null };
+const NOBODY_IN_PARTICULAR: Principal = {
+  subject: ANONYMOUS,
+  claims: new Set(),
+  expiresAt: null,
+  issuedAt: null,
+};
+
+const names = new WeakMap<DocumentNode, number>();
+let lastName = 0;
+
+/** Equal for the same text, as long as policy.ts remembers it. */
+function nameOf(document: DocumentNode): number {
+  const name = names.get(document) ?? ++lastName;
+  names.set(document, name);
+  return name;
+}
+
+function opened(outlet: Outlet | null): Outlet {
+  if (outlet === null) throw new Error('A subscription was opened by something that is no door.');
+  return outlet;
 }
 
 function outcomes<T>(
@@ -135,15 +226,20 @@ function outcomes<T>(
   request: FollowRequest,
   unpack: (delivery: Delivery) => readonly T[],
 ): AsyncGenerator<Outcome<T>, void> {
-  return abortable(async function* (signal) {
-    try {
-      for await (const delivery of follow(core.follow, request, signal)) {
-        for (const value of unpack(delivery)) yield { value };
-      }
-    } catch (failure) {
-      yield { failure };
+  return abortable((signal) => tellOutcomes(follow(core.follow, request, signal), unpack));
+}
+
+async function* tellOutcomes<T>(
+  deliveries: AsyncGenerator<Delivery, void>,
+  unpack: (delivery: Delivery) => readonly T[],
+): AsyncGenerator<Outcome<T>, void> {
+  try {
+    for await (const delivery of deliveries) {
+      for (const value of unpack(delivery)) yield { value };
     }
-  });
+  } catch (failure) {
+    yield { failure };
+  }
 }
 
 function unwrap<T>(outcome: Outcome<T>): T {

@@ -1,10 +1,12 @@
 /** Attributes and event types, and how they are declared. */
-import { isAdmin } from '../../access/principal.ts';
+import { isAdmin, type Principal } from '../../access/principal.ts';
+import { checkToken } from '../../access/revocation.ts';
 import { EventreeError } from '../../base/errors.ts';
 import type { Attribute } from '../../events/attribute.ts';
-import type { EventType, EventTypeAttribute } from '../../events/registry.ts';
+import type { EventType, EventTypeAttribute, Registry } from '../../events/registry.ts';
 import { AttributeKindEnum, builder, CategoryEnum, SeverityEnum } from '../builder.ts';
-import type { Context } from '../context.ts';
+import type { Context, Core } from '../context.ts';
+import { SHARED } from '../sharing.ts';
 
 export const EventTypeType = builder.objectRef<EventType>('EventType');
 const EventTypeAttributeType = builder.objectRef<EventTypeAttribute>('EventTypeAttribute');
@@ -13,28 +15,37 @@ const AttributeType = builder.objectRef<Attribute>('Attribute');
 EventTypeType.implement({
   description: 'A declared kind of event, with what its events fall back to.',
   fields: (t) => ({
-    name: t.exposeString('name', { description: 'By which events name it.' }),
-    description: t.exposeString('description', { nullable: true, description: 'For a person to read.' }),
+    name: t.exposeString('name', { extensions: SHARED, description: 'By which events name it.' }),
+    description: t.exposeString('description', {
+      extensions: SHARED,
+      nullable: true,
+      description: 'For a person to read.',
+    }),
     category: t.field({
+      extensions: SHARED,
       type: CategoryEnum,
       description: 'Of its events that give none.',
       resolve: ({ category }) => category,
     }),
     severity: t.field({
+      extensions: SHARED,
       type: SeverityEnum,
       description: 'Of its events that give none.',
       resolve: ({ severity }) => severity,
     }),
     messageTemplate: t.exposeString('messageTemplate', {
+      extensions: SHARED,
       nullable: true,
       description: 'e.g. `{actor} renamed {resource}: {old} → {new}`',
     }),
     attributes: t.field({
+      extensions: SHARED,
       type: [EventTypeAttributeType],
       description: 'Those that its events may have.',
       resolve: ({ attributes }) => attributes,
     }),
     enabled: t.exposeBoolean('enabled', {
+      extensions: SHARED,
       description: 'Events of a disabled type are accepted and not kept.',
     }),
   }),
@@ -44,28 +55,42 @@ EventTypeAttributeType.implement({
   description: 'An attribute as an event type has it.',
   fields: (t) => ({
     attribute: t.field({
+      extensions: SHARED,
       type: AttributeType,
       description: 'As it is declared for all event types.',
       resolve: ({ attribute }) => attribute,
     }),
-    required: t.exposeBoolean('required', { description: 'Whether an event without it is refused.' }),
+    required: t.exposeBoolean('required', {
+      extensions: SHARED,
+      description: 'Whether an event without it is refused.',
+    }),
   }),
 });
 
 AttributeType.implement({
   description: 'A declared name and kind of a value. Global: every event type that has it means the same.',
   fields: (t) => ({
-    name: t.exposeString('name', { description: 'By which events give it and filters ask for it.' }),
+    name: t.exposeString('name', {
+      extensions: SHARED,
+      description: 'By which events give it and filters ask for it.',
+    }),
     kind: t.field({
+      extensions: SHARED,
       type: AttributeKindEnum,
       description: 'What values it takes; never changed.',
       resolve: ({ kind }) => kind,
     }),
-    description: t.exposeString('description', { nullable: true, description: 'For a person to read.' }),
+    description: t.exposeString('description', {
+      extensions: SHARED,
+      nullable: true,
+      description: 'For a person to read.',
+    }),
     indexed: t.exposeBoolean('indexed', {
+      extensions: SHARED,
       description: 'Whether the index knows its values, which makes filters by it fast.',
     }),
     private: t.exposeBoolean('private', {
+      extensions: SHARED,
       description: 'Whether only owners of an event’s resource see it.',
     }),
   }),
@@ -75,21 +100,27 @@ builder.queryFields((t) => ({
   eventTypes: t.field({
     type: [EventTypeType],
     description: 'All that are declared.',
-    resolve: async (_, __, { core }) => [...(await core.registry.refresh()).types.values()],
+    resolve: async (_, __, context) => [...(await inForce(context)).types.values()],
   }),
   eventType: t.field({
     type: EventTypeType,
     nullable: true,
     description: 'The one of this name.',
     args: { name: t.arg.string({ required: true }) },
-    resolve: async (_, { name }, { core }) => (await core.registry.refresh()).types.get(name) ?? null,
+    resolve: async (_, { name }, context) => (await inForce(context)).types.get(name) ?? null,
   }),
   attributes: t.field({
     type: [AttributeType],
     description: 'All that are declared.',
-    resolve: async (_, __, { core }) => [...(await core.registry.refresh()).attributes.values()],
+    resolve: async (_, __, context) => [...(await inForce(context)).attributes.values()],
   }),
 }));
+
+async function inForce({ core, principal }: Context): Promise<Registry> {
+  const registry = await core.registry.refresh();
+  checkToken(principal, registry.revocations);
+  return registry;
+}
 
 const DefineAttributeInput = builder.inputType('DefineAttributeInput', {
   description: 'An attribute as a whole: what is left out takes its default.',
@@ -161,7 +192,7 @@ builder.mutationFields((t) => ({
       'Declares an attribute, or changes all of it but its kind. Takes `group/admin`. Where events with it were recorded before it was indexed, they are indexed before this answers.',
     args: { input: t.arg({ type: DefineAttributeInput, required: true }) },
     resolve: async (_, { input }, { core, principal }) => {
-      checkMayDefine(principal);
+      await checkMayDefine(core, principal);
       const attribute = await core.registry.defineAttribute({
         ...input,
         description: input.description ?? null,
@@ -174,15 +205,16 @@ builder.mutationFields((t) => ({
     type: EventTypeType,
     description: 'Declares an event type, or declares it anew as a whole. Takes `group/admin`.',
     args: { input: t.arg({ type: DefineEventTypeInput, required: true }) },
-    resolve: (_, { input }, { core, principal }) => {
-      checkMayDefine(principal);
+    resolve: async (_, { input }, { core, principal }) => {
+      await checkMayDefine(core, principal);
       const { description = null, messageTemplate = null, ...rest } = input;
       return core.registry.defineEventType({ ...rest, description, messageTemplate });
     },
   }),
 }));
 
-function checkMayDefine(principal: Context['principal']): void {
+async function checkMayDefine(core: Core, principal: Principal): Promise<void> {
+  await core.registry.confirm(principal);
   if (isAdmin(principal)) return;
   throw new EventreeError('FORBIDDEN', 'Declaring attributes and event types takes the claim group/admin.');
 }

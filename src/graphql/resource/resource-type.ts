@@ -4,8 +4,13 @@ import type { Resource } from '../../access/resource.ts';
 import { resourceId, resourceType } from '../../access/resource-ref.ts';
 import { maySeeAcl } from '../../access/resources.ts';
 import { builder } from '../builder.ts';
+import type { Context } from '../context.ts';
+import { SHARED } from '../sharing.ts';
 
-export const ResourceType = builder.objectRef<Resource>('Resource');
+/** A resource, or no more of it than its reference: what else is asked for is looked up then. */
+export type ResourceOrRef = Resource | Pick<Resource, 'ref'>;
+
+export const ResourceType = builder.objectRef<ResourceOrRef>('Resource');
 const AclType = builder.objectRef<Acl>('Acl');
 
 /** What each right is for, as the schema tells it. */
@@ -24,24 +29,44 @@ export const RIGHT_MEANING: Readonly<Record<Right, string>> = {
 ResourceType.implement({
   description: 'A thing that events are about.',
   fields: (t) => ({
-    ref: t.field({ type: 'ResourceRef', description: 'type/id.', resolve: ({ ref }) => ref }),
+    ref: t.field({
+      type: 'ResourceRef',
+      extensions: SHARED,
+      description: 'type/id.',
+      resolve: ({ ref }) => ref,
+    }),
     type: t.string({
+      extensions: SHARED,
       description: 'What stands before the first slash of its reference.',
       resolve: ({ ref }) => resourceType(ref),
     }),
     id: t.id({
+      extensions: SHARED,
       description: 'What stands behind the first slash of its reference.',
       resolve: ({ ref }) => resourceId(ref),
     }),
-    name: t.exposeString('name', { nullable: true, description: 'For a person to read.' }),
+    name: t.string({
+      extensions: SHARED,
+      nullable: true,
+      description: 'For a person to read.',
+      resolve: (resource, _, context) =>
+        'name' in resource ? resource.name : load(resource, context).then((whole) => whole?.name ?? null),
+    }),
     acl: t.field({
       type: AclType,
       nullable: true,
       description: 'Null without the right to see it.',
-      resolve: ({ acl }, _, { principal }) => (maySeeAcl(principal, acl) ? acl : null),
+      resolve: async (resource, _, context) => {
+        const acl = 'acl' in resource ? resource.acl : (await load(resource, context))?.acl;
+        return acl !== undefined && maySeeAcl(context.principal, acl) ? acl : null;
+      },
     }),
   }),
 });
+
+function load({ ref }: ResourceOrRef, { resources }: Context): Promise<Resource | null> {
+  return resources.load(ref);
+}
 
 AclType.implement({
   description: `Rights imply each other: owners ⊃ all; editAcl ⊃ editData, delete, manage, viewAcl;

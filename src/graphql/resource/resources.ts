@@ -66,8 +66,9 @@ builder.queryFields((t) => ({
     nullable: true,
     description: 'The one of this reference, if the viewer may see it.',
     args: { ref: t.arg({ type: 'ResourceRef', required: true }) },
-    resolve: async (_, { ref }, { resources, principal }) => {
+    resolve: async (_, { ref }, { core, resources, principal }) => {
       const resource = await resources.load(ref);
+      await core.registry.confirm(principal);
       return resource !== null && maySee(principal, resource.acl) ? resource : null;
     },
   }),
@@ -84,6 +85,7 @@ builder.queryFields((t) => ({
         limit: size + 1,
       };
       const found = await core.resources.list(request, principal);
+      await core.registry.confirm(principal);
       return { resources: found.slice(0, size), more: found.length > size, continued: after != null };
     },
   }),
@@ -120,7 +122,10 @@ builder.mutationFields((t) => ({
     description:
       'Creates or renames a resource. One that an event names first is created with the recorder as its owner. Renaming takes `editMeta`, another ACL `editAcl`.',
     args: { input: t.arg({ type: PutResourceInput, required: true }) },
-    resolve: (_, { input }, { core, principal }) => putResource(input, core, principal),
+    resolve: async (_, { input }, { core, principal }) => {
+      await core.registry.confirm(principal);
+      return putResource(input, core, principal);
+    },
   }),
   setResourceAcl: t.field({
     type: ResourceType,
@@ -131,6 +136,7 @@ builder.mutationFields((t) => ({
       acl: t.arg({ type: AclInput, required: true }),
     },
     resolve: async (_, { ref, acl }, { core, principal }) => {
+      await core.registry.confirm(principal);
       const existing = (await core.resources.find([ref])).get(ref);
       return core.changeAcl(ref, toAcl(acl, existing?.acl.owners ?? []), principal);
     },

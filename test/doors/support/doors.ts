@@ -172,25 +172,35 @@ export const DOORS = ['http', 'sse', 'ws'] as const;
 export type DoorName = (typeof DOORS)[number];
 
 /** An operation by one of the doors, and its first answer. */
-export async function ask(
+export function ask(
   door: DoorName,
   server: RunningServer,
   query: string,
   { variables = {}, token }: { variables?: object; token?: string } = {},
 ): Promise<Answer> {
+  return askFor(door, server, { query, variables }, token);
+}
+
+/** The same for whatever a client may send in place of an operation's text. */
+export async function askFor(
+  door: DoorName,
+  server: RunningServer,
+  payload: object,
+  token?: string,
+): Promise<Answer> {
   const headers = token === undefined ? {} : { authorization: `Bearer ${token}` };
-  if (door === 'http') return (await post(server, { query, variables }, headers)).answer();
+  if (door === 'http') return (await post(server, payload, headers)).answer();
   if (door === 'sse') {
-    const response = await beginSse(server, { query, variables }, headers);
+    const response = await beginSse(server, payload, headers);
     if (response.statusCode !== 200) return (await receive(response)).answer();
     for await (const { event, data } of eventsOf(response)) if (event === 'next') return JSON.parse(data);
     throw new Error('The stream held nothing.');
   }
   const socket = await openSocket(server, token === undefined ? {} : { token });
-  socket.subscribe('1', query, variables);
-  const { type, payload } = await socket.next('1');
+  socket.send({ type: 'subscribe', id: '1', payload });
+  const { type, payload: answer } = await socket.next('1');
   socket.ws.close();
-  return type === 'error' ? { errors: payload } : payload;
+  return type === 'error' ? { errors: answer } : answer;
 }
 
 export function codeOf(answer: Answer): unknown {

@@ -1,0 +1,97 @@
+/**
+ * One subscriber of a group, and how much of what the group says has gone to its wire.
+ *
+ *     holding ──release──▶ open ──wire full──▶ holding ──wire drained──▶ open
+ *        └───────── held too much, or only the journal can tell ───────▶ left
+ *
+ * What is held are references to messages that the other members get as well.
+ */
+import type { Position } from '../events/event.ts';
+import type { Wire } from './wire.ts';
+
+/** A message as it goes to all members of a group. */
+export interface Message {
+  /** Who has it has everything up to here. */
+  readonly position: Position;
+  readonly payload: Buffer;
+}
+
+/** Held for one member, at most. */
+const MAX_HELD_BYTES = 262_144;
+const MAX_HELD_MESSAGES = 1_000;
+
+/** A class, because there are thousands of them: its functions stand once. */
+export class Member {
+  /** Resolves when the member has left, by itself or because it was told to. */
+  readonly left: Promise<void>;
+  private readonly wire: Wire;
+  private readonly onLeave: (member: Member) => void;
+  /** Null while messages go straight to the wire. */
+  private held: Message[] | null = [];
+  private heldBytes = 0;
+  private position = 0 as Position;
+  private tellLeft: (() => void) | null = null;
+  private waitNoMore: (() => void) | null = null;
+
+  constructor(wire: Wire, onLeave: (member: Member) => void) {
+    this.wire = wire;
+    this.onLeave = onLeave;
+    this.left = new Promise((resolve) => {
+      this.tellLeft = resolve;
+    });
+  }
+
+  /** All up to here has been taken by the wire; 0 before anything has. */
+  at(): Position {
+    return this.position;
+  }
+
+  take(message: Message): void {
+    if (this.tellLeft === null) return;
+    if (this.held === null && this.send(message)) return;
+    this.held ??= this.waitForRoom();
+    this.held.push(message);
+    this.heldBytes += message.payload.length;
+    if (this.held.length > MAX_HELD_MESSAGES || this.heldBytes > MAX_HELD_BYTES) this.leave();
+  }
+
+  /** From now on messages go to the wire: those held that lie behind this position, then the new ones. */
+  release(after: Position): void {
+    if (this.tellLeft === null) return;
+    this.position = Math.max(this.position, after) as Position;
+    this.sendHeld();
+  }
+
+  leave(): void {
+    const tellLeft = this.tellLeft;
+    if (tellLeft === null) return;
+    this.tellLeft = null;
+    this.held = null;
+    this.waitNoMore?.();
+    this.onLeave(this);
+    tellLeft();
+  }
+
+  private send({ position, payload }: Message): boolean {
+    if (position <= this.position) return true;
+    if (!this.wire.push(payload)) return false;
+    this.position = position;
+    return true;
+  }
+
+  private sendHeld(): void {
+    const messages = this.held ?? [];
+    const refused = messages.findIndex((message) => !this.send(message));
+    this.held = null;
+    this.heldBytes = 0;
+    if (refused === -1) return;
+    this.held = this.waitForRoom().concat(messages.slice(refused));
+    for (const { payload } of this.held) this.heldBytes += payload.length;
+  }
+
+  /** @returns room for what is held meanwhile. */
+  private waitForRoom(): Message[] {
+    this.waitNoMore = this.wire.whenDrained(() => this.sendHeld());
+    return [];
+  }
+}

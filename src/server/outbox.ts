@@ -1,0 +1,130 @@
+/**
+ * What waits to be written to one connection: live messages, gathered and written together. The system call
+ * for each write is what limits a server with many subscribers, not the making of messages.
+ *
+ *     idle for 5 ms ──▶ written at the end of this turn
+ *     written lately ─▶ written 5 ms after that, or when 64 kB have come together
+ *
+ * Little waits here: a connection that is full takes no more until it has drained.
+ */
+import type { Writable } from 'node:stream';
+import type { Wire } from '../live/wire.ts';
+
+/** What a door puts around a message. */
+export interface Envelope {
+  /** Of the message in its envelope, in bytes. */
+  size(payload: Buffer): number;
+  /** Writes the message with its envelope. @returns where it ends. */
+  write(into: Buffer, at: number, payload: Buffer): number;
+}
+
+export interface OutboxOptions {
+  /** Where bytes go, each write in one piece. */
+  readonly stream: Pick<Writable, 'write' | 'writableLength' | 'on'>;
+  /** False when nothing may be written any more. */
+  readonly isOpen: () => boolean;
+  readonly onWritten: (messages: number) => void;
+}
+
+const GATHER_MS = 5;
+const WRITE_AT_BYTES = 65_536;
+/** Waiting for the network or for a write: a connection with more is full. */
+const FULL_BYTES = 262_144;
+/** It has drained when no more than this waits. */
+const DRAINED_BYTES = 65_536;
+
+/** A class, because there are thousands of them: its functions stand once. */
+export class Outbox {
+  private readonly options: OutboxOptions;
+  /** Side by side, and not in pairs, which would be one object more for each message and connection. */
+  private envelopes: Envelope[] = [];
+  private payloads: Buffer[] = [];
+  private bytes = 0;
+  private writtenAt = 0;
+  private readonly untilDrained = new Set<() => void>();
+  private readonly look = () => this.tellDrained();
+
+  constructor(options: OutboxOptions) {
+    this.options = options;
+    options.stream.on('drain', this.look);
+  }
+
+  wire(envelope: Envelope): Wire {
+    return {
+      push: (payload) => this.push(envelope, payload),
+      whenDrained: (callback) => this.whenDrained(callback),
+    };
+  }
+
+  /** Writes what waits; to be called before anything else is written to the connection. */
+  flush(): void {
+    const { envelopes, payloads, bytes } = this;
+    if (payloads.length === 0) return;
+    this.envelopes = [];
+    this.payloads = [];
+    this.bytes = 0;
+    const { stream, isOpen, onWritten } = this.options;
+    if (!isOpen()) return;
+    this.writtenAt = performance.now();
+    const block = Buffer.allocUnsafe(bytes);
+    let at = 0;
+    payloads.forEach((payload, nth) => {
+      at = (envelopes[nth] as Envelope).write(block, at, payload);
+    });
+    stream.write(block, this.look);
+    onWritten(payloads.length);
+  }
+
+  private push(envelope: Envelope, payload: Buffer): boolean {
+    if (this.unsent() > FULL_BYTES) return false;
+    if (this.payloads.length === 0) gather(this, this.writtenAt);
+    this.envelopes.push(envelope);
+    this.payloads.push(payload);
+    this.bytes += envelope.size(payload);
+    if (this.bytes >= WRITE_AT_BYTES) this.flush();
+    return true;
+  }
+
+  private whenDrained(callback: () => void): () => void {
+    this.untilDrained.add(callback);
+    // One that has drained already will not say so again.
+    if (this.unsent() <= DRAINED_BYTES) setImmediate(this.look);
+    return () => this.untilDrained.delete(callback);
+  }
+
+  private unsent(): number {
+    return this.options.stream.writableLength + this.bytes;
+  }
+
+  private tellDrained(): void {
+    if (this.untilDrained.size === 0 || this.unsent() > DRAINED_BYTES) return;
+    const callbacks = [...this.untilDrained];
+    this.untilDrained.clear();
+    for (const callback of callbacks) callback();
+  }
+}
+
+let soon: Outbox[] = [];
+let later: Outbox[] = [];
+
+/** All connections of a process share one timer. */
+function gather(outbox: Outbox, writtenAt: number): void {
+  const wait = writtenAt + GATHER_MS - performance.now();
+  if (wait <= 0) {
+    if (soon.push(outbox) === 1) process.nextTick(flushSoon);
+  } else if (later.push(outbox) === 1) {
+    setTimeout(flushLater, wait);
+  }
+}
+
+function flushSoon(): void {
+  const due = soon;
+  soon = [];
+  for (const outbox of due) outbox.flush();
+}
+
+function flushLater(): void {
+  const due = later;
+  later = [];
+  for (const outbox of due) outbox.flush();
+}

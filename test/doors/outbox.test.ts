@@ -1,0 +1,133 @@
+/** Live messages on their way to one connection, with real sockets at both ends. */
+import { once } from 'node:events';
+import { connect, createServer, type Socket } from 'node:net';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { expect, onTestFinished, test, vi } from 'vitest';
+import { type Envelope, Outbox } from '../../src/server/outbox.ts';
+
+const BARE: Envelope = {
+  size: (payload) => payload.length,
+  write: (into, at, payload) => at + payload.copy(into, at),
+};
+
+async function openConnection() {
+  const server = createServer().listen(0, '127.0.0.1');
+  const accepted = once(server, 'connection') as Promise<[Socket]>;
+  await once(server, 'listening');
+  const { port } = server.address() as { port: number };
+  const client = connect(port, '127.0.0.1');
+  const [near] = await accepted;
+  onTestFinished(() => {
+    client.destroy();
+    near.destroy();
+    server.close();
+  });
+  let received = 0;
+  client.on('data', (part) => {
+    received += part.length;
+  });
+  const writes = vi.spyOn(near, 'write');
+  let written = 0;
+  const outbox = new Outbox({
+    stream: near,
+    isOpen: () => near.writable,
+    onWritten: (messages) => {
+      written += messages;
+    },
+  });
+  return { near, client, outbox, writes, received: () => received, written: () => written };
+}
+
+const message = (bytes: number) => Buffer.alloc(bytes, 'x');
+
+test('what comes while nothing was written lately is written within the turn', async () => {
+  const { outbox, writes } = await openConnection();
+  const wire = outbox.wire(BARE);
+  wire.push(message(700));
+  expect(writes).not.toHaveBeenCalled();
+  await Promise.resolve();
+  await new Promise((resolve) => process.nextTick(resolve));
+  expect(writes).toHaveBeenCalledTimes(1);
+});
+
+test('what comes faster is gathered over several turns and written in one piece, in order', async () => {
+  const { outbox, writes, received, written } = await openConnection();
+  const [one, other] = [outbox.wire(BARE), outbox.wire(BARE)];
+  one.push(Buffer.from('first '));
+  await new Promise((resolve) => process.nextTick(resolve));
+  const parts = ['a', 'b', 'c', 'd', 'e', 'f'];
+  for (const [nth, part] of parts.entries()) {
+    (nth % 2 === 0 ? one : other).push(Buffer.from(part));
+    await new Promise((resolve) => setImmediate(resolve));
+  }
+  await vi.waitUntil(() => received() === 'first abcdef'.length);
+  expect(written()).toBe(7);
+  // Another two where this machine was held up for longer than messages are gathered.
+  expect(writes.mock.calls.length).toBeLessThanOrEqual(4);
+  expect(Buffer.concat(writes.mock.calls.map(([part]) => part as Buffer)).toString()).toBe('first abcdef');
+});
+
+test('64 kB are not waited with', async () => {
+  const { outbox, writes } = await openConnection();
+  const wire = outbox.wire(BARE);
+  wire.push(message(1));
+  await new Promise((resolve) => process.nextTick(resolve));
+  for (let kB = 0; kB < 64; kB++) wire.push(message(1_024));
+  expect(writes).toHaveBeenCalledTimes(2);
+});
+
+test('what is flushed is there before whatever is written next', async () => {
+  const { near, client, outbox } = await openConnection();
+  let text = '';
+  client.on('data', (part) => {
+    text += part;
+  });
+  const wire = outbox.wire(BARE);
+  wire.push(Buffer.from('1 '));
+  await new Promise((resolve) => process.nextTick(resolve));
+  wire.push(Buffer.from('2 '));
+  outbox.flush();
+  near.write('3');
+  await vi.waitUntil(() => text === '1 2 3');
+});
+
+test('a connection that takes nothing is full before it holds a megabyte, and says when it has drained', async () => {
+  const { near, client, outbox, received } = await openConnection();
+  client.pause();
+  const wire = outbox.wire(BARE);
+  let pushed = 0;
+  for (let idle = 0; idle < 20; ) {
+    if (wire.push(message(16_384))) pushed++;
+    else {
+      idle++;
+      // What the system's own buffers take is no burden of ours.
+      await sleep(5);
+    }
+  }
+  expect(near.writableLength).toBeGreaterThan(100_000);
+  expect(near.writableLength).toBeLessThan(1_048_576);
+  const drained = vi.fn();
+  const forgotten = vi.fn();
+  wire.whenDrained(drained);
+  wire.whenDrained(forgotten)();
+  expect(drained).not.toHaveBeenCalled();
+  client.resume();
+  await vi.waitUntil(() => drained.mock.calls.length === 1);
+  expect(forgotten).not.toHaveBeenCalled();
+  expect(wire.push(message(1))).toBe(true);
+  await vi.waitUntil(() => received() === pushed * 16_384 + 1);
+});
+
+test('who asks a connection that is empty is told as well', async () => {
+  const { outbox } = await openConnection();
+  await new Promise<void>((resolve) => void outbox.wire(BARE).whenDrained(resolve));
+});
+
+test('nothing is written any more to a connection that is closing', async () => {
+  const { near, outbox, writes } = await openConnection();
+  const wire = outbox.wire(BARE);
+  near.end();
+  expect(wire.push(message(700))).toBe(true);
+  outbox.flush();
+  expect(writes).not.toHaveBeenCalled();
+});
