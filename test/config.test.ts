@@ -18,14 +18,23 @@ const SETTINGS: readonly (readonly [string, keyof Config, unknown])[] = [
   ['DATABASE_URL', 'databaseUrl', undefined],
   ['EVENTREE_DATABASE_POOL_SIZE', 'databasePoolSize', 12],
   ['REDIS_URL', 'redisUrl', undefined],
+  ['EVENTREE_REDIS_SENTINELS', 'redisSentinels', undefined],
+  ['EVENTREE_REDIS_CLUSTER_NODES', 'redisClusterNodes', undefined],
   ['EVENTREE_JWT_SECRET', 'jwtSecret', undefined],
   ['EVENTREE_JWKS_URL', 'jwksUrl', undefined],
   ['EVENTREE_JWT_ISSUER', 'jwtIssuer', undefined],
   ['EVENTREE_JWT_AUDIENCE', 'jwtAudience', undefined],
   ['EVENTREE_TYPES_FILE', 'typesFile', undefined],
   ['EVENTREE_ALLOWED_ORIGINS', 'allowedOrigins', []],
+  ['EVENTREE_TRUSTED_PROXIES', 'trustedProxies', []],
   ['EVENTREE_LOG_LEVEL', 'logLevel', 'info'],
   ['EVENTREE_MAX_REQUEST_BYTES', 'maxRequestBytes', 16_777_216],
+  ['EVENTREE_MAX_ADDRESS_CONNECTIONS', 'maxAddressConnections', 10_000],
+  ['EVENTREE_MAX_PRINCIPAL_CONNECTIONS', 'maxPrincipalConnections', 10_000],
+  ['EVENTREE_MAX_SOCKET_OPERATIONS', 'maxSocketOperations', 1_000],
+  ['EVENTREE_MAX_SOCKET_MESSAGES_PER_SECOND', 'maxSocketMessagesPerSecond', 2_000],
+  ['EVENTREE_INIT_TIMEOUT_MS', 'initTimeoutMs', 5_000],
+  ['EVENTREE_STALL_TIMEOUT_MS', 'stallTimeoutMs', 30_000],
   ['EVENTREE_MAX_BATCH_EVENTS', 'maxBatchEvents', 1_000],
   ['EVENTREE_MAX_TREE_EVENTS', 'maxTreeEvents', 10_000],
   ['EVENTREE_MAX_TREE_DEPTH', 'maxTreeDepth', 32],
@@ -37,6 +46,8 @@ const SETTINGS: readonly (readonly [string, keyof Config, unknown])[] = [
   ['EVENTREE_MAX_QUERY_DEPTH', 'maxQueryDepth', 16],
   ['EVENTREE_MAX_QUERY_COST', 'maxQueryCost', 50_000],
   ['EVENTREE_MAX_QUERY_TOKENS', 'maxQueryTokens', 5_000],
+  ['EVENTREE_PERSISTED_OPERATIONS', 'persistedOperations', 'off'],
+  ['EVENTREE_PERSISTED_OPERATIONS_FILE', 'persistedOperationsFile', undefined],
   ['EVENTREE_QUERY_TIMEOUT_MS', 'queryTimeoutMs', 10_000],
   ['EVENTREE_POLL_INTERVAL_MS', 'pollIntervalMs', 1_000],
   ['EVENTREE_CHECKPOINT_INTERVAL_MS', 'checkpointIntervalMs', 10_000],
@@ -77,7 +88,9 @@ describe('the settings', () => {
   test.each(SETTINGS.filter(([, , fallback]) => typeof fallback === 'number'))(
     '%s says what it counts',
     (variable) => {
-      expect(variable).toMatch(/_(MS|BYTES|CHARS|EVENTS|DEPTH|COST|TOKENS|SIZE|JOURNALS|PORT)$/);
+      expect(variable).toMatch(
+        /_(MS|PER_SECOND|CONNECTIONS|OPERATIONS|BYTES|CHARS|EVENTS|DEPTH|COST|TOKENS|SIZE|JOURNALS|PORT)$/,
+      );
       if (/TIMEOUT|INTERVAL|SKEW/.test(variable)) expect(variable).toMatch(/_MS$/);
     },
   );
@@ -121,12 +134,24 @@ describe('what is given', () => {
     ['DATABASE_URL', 'postgres://db.example/x', 'databaseUrl', 'postgres://db.example/x'],
     ['DATABASE_URL', 'postgresql://u@h/x?host=%2Ftmp', 'databaseUrl', 'postgresql://u@h/x?host=%2Ftmp'],
     ['REDIS_URL', 'rediss://cache.example:6380/1', 'redisUrl', 'rediss://cache.example:6380/1'],
+    [
+      'EVENTREE_REDIS_CLUSTER_NODES',
+      'rediss://u:p@a.example, rediss://u:p@[::1]:7001',
+      'redisClusterNodes',
+      ['rediss://u:p@a.example', 'rediss://u:p@[::1]:7001'],
+    ],
     ['EVENTREE_JWKS_URL', 'https://login.example/keys', 'jwksUrl', 'https://login.example/keys'],
     [
       'EVENTREE_ALLOWED_ORIGINS',
       ' https://a.example , http://b.example:81,',
       'allowedOrigins',
       ['https://a.example', 'http://b.example:81'],
+    ],
+    [
+      'EVENTREE_TRUSTED_PROXIES',
+      ' 10.0.0.1, 10.0.0.0/8 ,::1,2001:db8::/32,0.0.0.0/0',
+      'trustedProxies',
+      ['10.0.0.1', '10.0.0.0/8', '::1', '2001:db8::/32', '0.0.0.0/0'],
     ],
     ['EVENTREE_LOG_LEVEL', 'silent', 'logLevel', 'silent'],
     ['EVENTREE_DRAIN_TIMEOUT_MS', '0', 'drainTimeoutMs', 0],
@@ -149,6 +174,14 @@ describe('what is given', () => {
     ['DATABASE_URL', 'mysql://h/x', 'must be a URL that begins with postgresql:// or postgres://'],
     ['DATABASE_URL', 'postgres', 'must be a URL that begins with postgresql:// or postgres://'],
     ['REDIS_URL', 'http://h', 'must be a URL that begins with redis:// or rediss://'],
+    ['REDIS_URL', 'redis://:100%@h', 'must have its user and password percent-encoded'],
+    ['EVENTREE_REDIS_SENTINELS', 'redis://:100%@h', 'must have users and passwords percent-encoded'],
+    ['EVENTREE_REDIS_CLUSTER_NODES', 'a.example:7000', 'must be URLs that begin with redis:// or rediss://'],
+    ['EVENTREE_REDIS_CLUSTER_NODES', 'redis://a b', 'must be URLs that begin with redis:// or rediss://'],
+    ['EVENTREE_REDIS_CLUSTER_NODES', 'redis://', 'must be URLs that begin with redis:// or rediss://'],
+    ['EVENTREE_REDIS_CLUSTER_NODES', ',', 'must be URLs that begin with redis:// or rediss://'],
+    ['EVENTREE_REDIS_CLUSTER_NODES', 'redis://a,rediss://b', 'must have the same redis:// or rediss://'],
+    ['EVENTREE_REDIS_CLUSTER_NODES', 'redis://u:p@a,redis://u:q@b', 'must have the same .* password'],
     ['EVENTREE_JWKS_URL', 'file:///etc/keys', 'must be a URL that begins with https:// or http://'],
     ['EVENTREE_URL', 'localhost:4000', 'must be a URL that begins with http:// or https://'],
     ['EVENTREE_LOG_LEVEL', 'loud', 'must be one of trace, debug, info, warn, error, fatal, silent'],
@@ -156,6 +189,16 @@ describe('what is given', () => {
     ['EVENTREE_ALLOWED_ORIGINS', '*', 'must be origins as browsers send them'],
     ['EVENTREE_ALLOWED_ORIGINS', 'null', 'must be origins as browsers send them'],
     ['EVENTREE_ALLOWED_ORIGINS', 'https://A.example', 'must be origins as browsers send them'],
+    ['EVENTREE_TRUSTED_PROXIES', 'localhost', 'must be addresses or networks'],
+    ['EVENTREE_TRUSTED_PROXIES', '10.0.0.0/33', 'must be addresses or networks'],
+    ['EVENTREE_TRUSTED_PROXIES', '::/129', 'must be addresses or networks'],
+    ['EVENTREE_TRUSTED_PROXIES', '10.0.0.0/8/8', 'must be addresses or networks'],
+    ['EVENTREE_TRUSTED_PROXIES', '10.0.0/8', 'must be addresses or networks'],
+    ['EVENTREE_TRUSTED_PROXIES', '10.0.0.0/', 'must be addresses or networks'],
+    ['EVENTREE_TRUSTED_PROXIES', 'fe80::1%eth0', 'must be addresses or networks'],
+    ['EVENTREE_PERSISTED_OPERATIONS', 'yes', 'must be one of off, allow, only'],
+    ['EVENTREE_INIT_TIMEOUT_MS', '0', 'must be at least 100'],
+    ['EVENTREE_MAX_SOCKET_MESSAGES_PER_SECOND', '0', 'must be at least 1'],
   ])('%s=%s is refused by its name', (variable, value, sentence) => {
     expect(problemsOf({ [variable]: value })).toEqual([
       expect.stringMatching(new RegExp(`^${variable} ${sentence}.*\\.$`)),
@@ -202,6 +245,37 @@ describe('what contradicts itself', () => {
     ]);
   });
 
+  test('is two ways to Redis, or half of one', () => {
+    const server = { REDIS_URL: 'redis://cache.example:6379' };
+    const master = { REDIS_URL: 'redis://:never-shown@mymaster' };
+    const sentinels = { EVENTREE_REDIS_SENTINELS: 'redis://a.example:26379,redis://b.example' };
+    const cluster = { EVENTREE_REDIS_CLUSTER_NODES: 'redis://a.example:7000' };
+    for (const env of [server, cluster, { ...master, ...sentinels }]) expect(problemsOf(env)).toEqual([]);
+
+    expect(problemsOf({ ...server, ...cluster })).toEqual([
+      expect.stringMatching(/^REDIS_URL and EVENTREE_REDIS_CLUSTER_NODES contradict/),
+    ]);
+    expect(problemsOf({ ...sentinels, ...cluster })).toEqual([
+      expect.stringMatching(/^EVENTREE_REDIS_SENTINELS and EVENTREE_REDIS_CLUSTER_NODES contradict/),
+    ]);
+    expect(problemsOf(sentinels)).toEqual([
+      expect.stringMatching(/^EVENTREE_REDIS_SENTINELS is set, .* set REDIS_URL/),
+    ]);
+    expect(problemsOf({ ...server, ...sentinels })).toEqual([
+      expect.stringMatching(/^REDIS_URL names a port, but EVENTREE_REDIS_SENTINELS/),
+    ]);
+  });
+
+  test('is a list of persisted operations without a use for it, and the other way round', () => {
+    const file = { EVENTREE_PERSISTED_OPERATIONS_FILE: 'operations.json' };
+    expect(problemsOf(file)).toEqual([expect.stringMatching(/_FILE is set and .*_OPERATIONS is off/)]);
+    for (const mode of ['allow', 'only']) {
+      const on = { EVENTREE_PERSISTED_OPERATIONS: mode };
+      expect(problemsOf(on)).toEqual([expect.stringMatching(/on without a list: set .*_FILE/)]);
+      expect(problemsOf({ ...file, ...on })).toEqual([]);
+    }
+  });
+
   test('is a tree that is smaller than a batch', () => {
     expect(problemsOf({ EVENTREE_MAX_TREE_EVENTS: '999' })).toEqual([
       expect.stringMatching(/EVENTREE_MAX_TREE_EVENTS is smaller than EVENTREE_MAX_BATCH_EVENTS/),
@@ -242,6 +316,8 @@ describe('the table of settings', () => {
   const secrets = {
     DATABASE_URL: 'postgresql://eventree:never-shown@db.example/x',
     REDIS_URL: 'redis://:never-shown@cache.example',
+    EVENTREE_REDIS_SENTINELS: 'redis://:never-shown@sentinel.example',
+    EVENTREE_REDIS_CLUSTER_NODES: 'redis://:never-shown@node.example',
     EVENTREE_JWT_SECRET: 'never-shown',
     EVENTREE_TOKEN: 'never-shown',
   };

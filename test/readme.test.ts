@@ -5,7 +5,14 @@ import { expect, test } from 'vitest';
 import { openWorld } from './support/world.ts';
 
 test('the links of the documents lead somewhere', async () => {
-  const documents = ['README.md', 'CONTRIBUTING.md', 'docs/performance.md'];
+  const documents = [
+    'README.md',
+    'CONTRIBUTING.md',
+    'docs/performance.md',
+    'docs/codes.md',
+    'docs/client.md',
+    'docs/servers.md',
+  ];
   for (const decision of await readdir('docs/decisions')) documents.push(`docs/decisions/${decision}`);
   for (const document of documents) {
     const links = (await readFile(document, 'utf8')).matchAll(/\]\((?!https?:)([^)#]+)[^)]*\)/g);
@@ -16,7 +23,7 @@ test('the links of the documents lead somewhere', async () => {
 test('the operations of the README work', async () => {
   const world = await openWorld();
   const text = await readFile('README.md', 'utf8');
-  const [record, query, watch, setAcl, ...more] = [...text.matchAll(/```graphql\n(.*?)```/gs)].map(
+  const [record, query, watch, setAcl, revoke, ...more] = [...text.matchAll(/```graphql\n(.*?)```/gs)].map(
     ([, operation]) => operation as string,
   );
   expect(more).toEqual([]);
@@ -35,4 +42,7 @@ test('the operations of the README work', async () => {
   expect(await world.ask(seen, {}, { token })).toEqual({
     event: { severity: 'HIGH', attributes: null, payload: null },
   });
+  await world.ask(revoke as string);
+  const [refused] = (await world.send(seen, {}, { token })).errors ?? [];
+  expect(refused?.extensions.code).toBe('UNAUTHENTICATED');
 });

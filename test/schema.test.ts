@@ -85,19 +85,17 @@ describe('the contract', () => {
     expect(findBreakingChanges(contract, built)).toEqual([]);
   });
 
-  test('asks for no argument or input that it does not name', () => {
+  test('asks for no argument or input that it does not name, of who uses what it names', () => {
+    const known = linesOf(contract);
     const added = [...typesOf(built)].flatMap((type) =>
       partsOf(type).flatMap((part) => {
-        const own: (readonly [string, Part])[] = isInputObjectType(type)
-          ? [[`${type.name}.${part.name}`, part]]
-          : [];
-        const more = argumentsOf(part).map(
-          (each) => [`${type.name}.${part.name}(${each.name}:)`, each] as const,
-        );
-        return [...own, ...more];
+        const place = `${type.name}.${part.name}`;
+        const own: (readonly [string, Part])[] =
+          isInputObjectType(type) && known.has(type.name) ? [[place, part]] : [];
+        const named = known.has(place) ? argumentsOf(part) : [];
+        return [...own, ...named.map((each) => [`${place}(${each.name}:)`, each] as const)];
       }),
     );
-    const known = linesOf(contract);
     const asked = added.filter(
       ([place, part]) =>
         !known.has(place) &&

@@ -87,7 +87,7 @@ function remoteVerify(jwksUrl: string, options: Parameters<typeof jwtVerify>[2],
   return (token: string) => jwtVerify(token, keySet, { ...options, currentDate: new Date(now()) });
 }
 
-function principalOf({ sub, groups, exp }: JWTPayload): Principal {
+function principalOf({ sub, groups, exp, iat = 0 }: JWTPayload): Principal {
   if (
     groups !== undefined &&
     !(Array.isArray(groups) && groups.every((group) => typeof group === 'string'))
@@ -101,7 +101,7 @@ function principalOf({ sub, groups, exp }: JWTPayload): Principal {
       subject,
       ...((groups ?? []) as string[]).map((name) => parseClaim(`group/${name}`)),
     ]);
-    return { subject, claims, expiresAt: (exp as number) * 1000 };
+    return { subject, claims, expiresAt: (exp as number) * 1000, issuedAt: iat * 1000 };
   } catch (error) {
     throw refused('The token’s `sub` and `groups` must be plain names without control characters.', error);
   }

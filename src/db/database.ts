@@ -26,9 +26,15 @@ export interface DatabaseOptions {
  * - acknowledged means on disk, whatever the server's default;
  * - no statement of ours wants a sequential scan, but a plan that was made and kept while a table was
  *   still empty has one;
- * - compiling (JIT) costs more than any of them runs.
+ * - compiling (JIT) costs more than any of them runs;
+ * - a process that stands still within a transaction, as one that is frozen does, loses it: it may hold the
+ *   journal's lock, for which all others wait.
  */
-const SESSION = '-c synchronous_commit=on -c enable_seqscan=off -c jit=off -c timezone=UTC';
+const MAX_IDLE_IN_TRANSACTION_MS = 5_000;
+const SESSION = [
+  '-c synchronous_commit=on -c enable_seqscan=off -c jit=off -c timezone=UTC',
+  `-c idle_in_transaction_session_timeout=${MAX_IDLE_IN_TRANSACTION_MS}`,
+].join(' ');
 
 export function openDatabase({ url, poolSize, statementTimeoutMs, onIdleError }: DatabaseOptions): Database {
   const pool = new pg.Pool({

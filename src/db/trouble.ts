@@ -5,7 +5,8 @@ import type { Logger } from '../base/logger.ts';
 import { Prisma } from '../generated/prisma/client.ts';
 
 // Class 08: connection. 57P01 to 57P03: shut down, crashed, starting up. Class 53: out of resources.
-const AWAY = /^(08|53|57P0[123])/;
+// 25P03: this process stood still within a transaction for too long, and its connection was ended.
+const AWAY = /^(08|53|57P0[123]|25P03)/;
 // As node's sockets and pg's client and pool say it; none of them has a class of its own.
 const CONNECTION_MESSAGE =
   /^(Connection terminated|timeout exceeded when trying to connect|Client has encountered)/;

@@ -55,7 +55,15 @@ describe('a token of the secret', () => {
       subject: 'user/jane',
       claims: new Set(['user/jane', 'group/admins', 'group/dev']),
       expiresAt: NOW + 60_000,
+      issuedAt: 0,
     });
+  });
+
+  test('tells when it was issued, to a part of a second if it says so', async () => {
+    const issuedAt = async (iat?: number) => (await authenticate()(`Bearer ${await sign({ iat })}`)).issuedAt;
+    expect(await issuedAt(NOW / 1000 - 10)).toBe(NOW - 10_000);
+    expect(await issuedAt(NOW / 1000 - 9.5)).toBe(NOW - 9_500);
+    expect(await issuedAt()).toBe(0);
   });
 
   test.each([
@@ -98,6 +106,7 @@ describe('a token that cannot be trusted is refused, and makes nobody anonymous:
     ['not yet valid', () => sign({ nbf: NOW / 1000 + 60 }), /`nbf`/],
     ['without an end', () => sign({ exp: undefined }), /`exp`/],
     ['with an end that is no number', () => sign({ exp: 'never' as never }), /`exp`/],
+    ['with a moment of issue that is no number', () => sign({ iat: 'then' as never }), /`iat`/],
     ['without a subject', () => sign({ sub: undefined }), /`sub`/],
     ['with a subject that is no name', () => sign({ sub: 7 as never }), /`sub`/],
     ['with an empty subject', () => sign({ sub: '' }), /`sub`/],
@@ -211,6 +220,7 @@ describe('nobody', () => {
       subject: 'group/anonymous',
       claims: new Set(['group/anonymous']),
       expiresAt: null,
+      issuedAt: null,
     });
   });
 });

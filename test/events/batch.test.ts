@@ -46,6 +46,7 @@ describe('one bad event in a batch keeps all of it out', () => {
     'a parent whose id is none': ['NOT_FOUND', { ...good, parentId: 'nobody' }],
     'another journal': ['BAD_USER_INPUT', { ...good, journal: 'another' }],
     'a change of rights': ['FORBIDDEN', { type: 'acl_change' }],
+    'a revocation of tokens': ['FORBIDDEN', { type: 'token_revocation' }],
     'a child with a type that nobody declared': [
       'UNKNOWN_EVENT_TYPE',
       { ...good, children: [good, { ...good, children: [{ type: 'never.declared' }] }] },

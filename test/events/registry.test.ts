@@ -43,6 +43,8 @@ describe('built in', () => {
     field: 'STRING',
     old_acl: 'JSON',
     new_acl: 'JSON',
+    token_subject: 'STRING',
+    token_issued_before: 'DATETIME',
   };
   const EVENT_TYPES: Readonly<Record<string, readonly [category: string, ...attributes: string[]]>> = {
     create: ['CRUD', 'values'],
@@ -66,7 +68,10 @@ describe('built in', () => {
     row_delete: ['CHANGE', 'relation', 'row', 'values'],
     field_update: ['CHANGE', 'relation', 'row', 'field', 'old', 'new'],
     acl_change: ['CHANGE', 'old_acl', 'new_acl'],
+    token_revocation: ['CHANGE', 'token_subject', 'token_issued_before'],
   };
+
+  const OWN = ['acl_change', 'token_revocation'];
 
   test('are these types and attributes and no others, each described', async () => {
     const { attributes, eventTypes } = await (await openWorld()).ask(TYPES);
@@ -85,7 +90,7 @@ describe('built in', () => {
   test('can be recorded, each with all of its attributes, except for changes of rights', async () => {
     const value = { STRING: 'x', INTEGER: 1, FLOAT: 0.5, JSON: { a: 1 } } as Record<string, unknown>;
     for (const [name, [category, ...listed]] of Object.entries(EVENT_TYPES)) {
-      if (name === 'acl_change') continue;
+      if (OWN.includes(name)) continue;
       const attributes = Object.fromEntries(listed.map((each) => [each, value[ATTRIBUTES[each] as string]]));
       expect(await one({ type: name, resource: 'page/1', attributes })).toMatchObject({
         category,
@@ -102,11 +107,11 @@ describe('built in', () => {
     });
   });
 
-  test('are left to administrators, except for the one that tells of rights', async () => {
-    const input = { name: 'acl_change', category: 'CHANGE', enabled: false };
+  test.each(OWN)('are left to administrators, except for those that tell of rights: %s', async (name) => {
+    const input = { name, category: 'CHANGE', enabled: false };
     expect(await refused(DEFINE_TYPE, input)).toEqual({
       code: 'FORBIDDEN',
-      message: 'The event type acl_change is the server’s own: it stays as it is.',
+      message: `The event type ${name} is the server’s own: it stays as it is.`,
     });
   });
 

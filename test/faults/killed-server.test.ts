@@ -11,13 +11,15 @@ import { expectedSocketFolder } from '../embedded/embedded-world.ts';
 import { historyOf, openCursors, startFollower } from '../support/follower.ts';
 import { faultsOf, noOutcomes } from '../support/history.ts';
 import { RECORD, startLoad } from '../support/load.ts';
+import { startPager } from '../support/pager.ts';
 import { startServerProcess } from '../support/server-process.ts';
 import { openWorld } from '../support/world.ts';
+import { limitMs, SCALE } from './support/scale.ts';
 
-const KILLS = 20;
+const KILLS = SCALE.serverKills;
 
-test('a server with its own database that is killed 20 times under load has every acknowledged event, each once', {
-  timeout: 180_000,
+test(`a server with its own database that is killed ${KILLS} times under load has every acknowledged event, each once`, {
+  timeout: limitMs(240_000, 600_000),
 }, async () => {
   const dataDir = await mkdtemp(join(tmpdir(), 'eventree-killed-'));
   onTestFinished(() => rm(dataDir, { recursive: true, force: true }));
@@ -38,7 +40,12 @@ test('a server with its own database that is killed 20 times under load has ever
     // What was under way at a kill has no answer; the next attempt waits for the server to be back.
     send: async (input) => up.then(() => world.send(RECORD, { input }, { server: at })),
   });
-  const follower = startFollower(world, await openCursors(db), { url: () => server.url });
+  const positionOf = await openCursors(db);
+  const url = () => server.url;
+  const follower = startFollower(world, positionOf, { url });
+  const pagers = (['onwards', 'newest', 'backwards'] as const).map((reading) =>
+    startPager(world, positionOf, { name: 'pages', url, reading }),
+  );
   for (let kills = 0; kills < KILLS; kills++) {
     await load.more(50);
     await pause(Math.random() * 30);
@@ -48,7 +55,7 @@ test('a server with its own database that is killed 20 times under load has ever
   await load.more(50);
   await load.stop();
 
-  const history = await historyOf(db, outcomes, [follower]);
+  const history = await historyOf(db, outcomes, [follower], pagers);
   expect(faultsOf(history)).toEqual([]);
   expect(follower.connections()).toBeGreaterThan(KILLS);
   // The kills met requests under way.

@@ -8,12 +8,14 @@ import { pause } from '../../src/base/retry.ts';
 import { createSeal } from '../../src/events/cursor.ts';
 import type { Journal } from '../../src/events/journal.ts';
 import type { RunningServer } from '../../src/server/server.ts';
-import type { History, Logged, Message, Outcomes, Subscriber } from './history.ts';
-import type { Answer, SendOptions, WatchOptions, World } from './world.ts';
+import type { History, Logged, Message, Outcomes, PageReader, Subscriber } from './history.ts';
+import type { Answer, SendOptions, Stream, WatchOptions, World } from './world.ts';
 
-const STREAM = `subscription ($journal: String!, $filter: EventFilter, $after: String, $from: StreamStart!, $maxBatch: Int!) {
+const streamOf = (
+  fields: string,
+) => `subscription ($journal: String!, $filter: EventFilter, $after: String, $from: StreamStart!, $maxBatch: Int!) {
   eventStream(journal: $journal, filter: $filter, after: $after, from: $from, maxBatch: $maxBatch) {
-    events { id } cursor live gap { reason oldest } hidden
+    events { ${fields} } cursor live gap { reason oldest } hidden
   }
 }`;
 
@@ -28,6 +30,8 @@ export interface Received extends Message {
   readonly live: boolean;
   readonly gap: { readonly reason: string; readonly oldest: string } | null;
   readonly hidden: readonly string[];
+  /** When it came, by the clock of `performance.now()`. */
+  readonly atMs: number;
 }
 
 export interface FollowerOptions {
@@ -42,9 +46,14 @@ export interface FollowerOptions {
   /** A cursor; without one, from the beginning. */
   readonly after?: string;
   readonly maxBatch?: number;
+  /** Of each event; its id is always asked for. */
+  readonly fields?: string;
+  /** Takes a connection for lost that has been silent for so long; without it, waits for ever. */
+  readonly silenceMs?: number;
 }
 
 export interface Follower {
+  readonly name: string;
   readonly messages: readonly Received[];
   /** Connections made so far. */
   connections(): number;
@@ -68,6 +77,7 @@ export function startFollower(
   options: FollowerOptions,
 ): Follower {
   const { name = 'follower', url, by = 'ws', journal = 'main', filter = null, maxBatch = 100 } = options;
+  const { fields = '', silenceMs = null } = options;
   const who = options.token === undefined ? {} : { token: options.token };
   const messages: Received[] = [];
   const waiting = new Set<() => void>();
@@ -80,14 +90,18 @@ export function startFollower(
   async function run(): Promise<void> {
     while (!closed) {
       const variables = { journal, filter, after: cursor, from: 'BEGINNING', maxBatch };
-      const stream = watch(STREAM, variables, { ...who, by, server: at(url()) } satisfies WatchOptions);
+      const stream = watch(streamOf(`id ${fields}`), variables, {
+        ...who,
+        by,
+        server: at(url()),
+      } satisfies WatchOptions);
       leave = () => stream.close();
       connections++;
       const seen = messages.length;
       try {
-        for await (const answer of stream) take(answer);
+        while (!closed) take(await nextOf(stream, silenceMs));
       } catch {
-        // The connection is lost, or there was none to be had.
+        // The connection is lost or silent, or there was none to be had.
       }
       stream.close();
       if (failure !== null) return;
@@ -104,7 +118,7 @@ export function startFollower(
     } else if (!closed) {
       const { events, ...rest } = data.eventStream;
       const ids = events.map(({ id }: { id: string }) => id);
-      messages.push({ ...rest, ids, upTo: positionOf(rest.cursor) });
+      messages.push({ ...rest, ids, upTo: positionOf(rest.cursor), atMs: performance.now() });
       cursor = rest.cursor;
     }
     for (const wake of waiting) wake();
@@ -134,6 +148,7 @@ export function startFollower(
   void run();
 
   return {
+    name,
     messages,
     connections: () => connections,
     ids: () => messages.flatMap(({ ids }) => ids),
@@ -143,22 +158,43 @@ export function startFollower(
     },
     close,
     async subscriber() {
-      const found: string[] = [];
-      for (let after = options.after ?? null; ; ) {
-        const variables = { journal, filter, after };
-        const { events } = await ask(PAGE, variables, { ...who, server: at(url()) } satisfies SendOptions);
-        found.push(...events.nodes.map(({ id }: { id: string }) => id));
-        if (!events.pageInfo.hasNextPage) break;
-        after = events.pageInfo.endCursor;
-      }
+      const found = await findAll(ask, { ...options, url: url() });
       const after = options.after === undefined ? 0 : positionOf(options.after);
       return { name, after, messages, found };
     },
   };
 }
 
+/** The next message of a stream. Rejects where there is none in time. */
+async function nextOf(stream: Stream<Answer>, withinMs: number | null): Promise<Answer> {
+  const next = stream.next();
+  if (withinMs === null) return next;
+  let timer: NodeJS.Timeout | undefined;
+  const silence = new Promise<never>((_, reject) => {
+    timer = setTimeout(() => reject(new Error('silence')), withinMs);
+  });
+  return Promise.race([next, silence]).finally(() => clearTimeout(timer));
+}
+
+export type Sought = Pick<FollowerOptions, 'token' | 'journal' | 'filter' | 'after'> & {
+  readonly url: string;
+};
+
+/** The ids of all events that a query finds, in journal order. */
+export async function findAll(ask: World['ask'], sought: Sought): Promise<string[]> {
+  const { token, journal = 'main', filter = null, url } = sought;
+  const options: SendOptions = { ...(token !== undefined && { token }), server: at(url) };
+  const found: string[] = [];
+  for (let after = sought.after ?? null; ; ) {
+    const { events } = await ask(PAGE, { journal, filter, after }, options);
+    found.push(...events.nodes.map(({ id }: { id: string }) => id));
+    if (!events.pageInfo.hasNextPage) return found;
+    after = events.pageInfo.endCursor;
+  }
+}
+
 /** A client needs nothing of a server but its address, which may be a proxy's. */
-function at(url: string): RunningServer {
+export function at(url: string): RunningServer {
   return { url } as RunningServer;
 }
 
@@ -171,13 +207,19 @@ export async function openCursors(db: pg.Pool, journal = 'main'): Promise<(curso
 }
 
 /** The journal as it stands in the database. */
-async function readLog(db: pg.Pool, journal = 'main'): Promise<Logged[]> {
+export async function readLog(db: pg.Pool, journal = 'main'): Promise<Logged[]> {
   const { rows } = await db.query<Logged>(
-    `select e.id, e.position::int, e.type = 'acl_change' as "byServer"
+    `select e.id, e.position::int, e.type in ('acl_change', 'token_revocation') as "byServer"
      from event e join journal j on j.id = e.journal_id where j.name = $1 order by e.position`,
     [journal],
   );
   return rows;
+}
+
+/** Who reads pages while events are recorded, see pager.ts. */
+export interface Pager {
+  /** Stops it, and answers what it found. To be asked when nothing is recorded any more. */
+  reader(): Promise<PageReader>;
 }
 
 /** Waits until the followers have all that was recorded, and tells what happened. */
@@ -185,9 +227,11 @@ export async function historyOf(
   db: pg.Pool,
   outcomes: Outcomes,
   followers: readonly Follower[],
+  pagers: readonly Pager[] = [],
 ): Promise<History> {
   const log = await readLog(db);
   await Promise.all(followers.map((follower) => follower.reached(log.length)));
   const subscribers = await Promise.all(followers.map((follower) => follower.subscriber()));
-  return { outcomes, log, subscribers };
+  const readers = await Promise.all(pagers.map((pager) => pager.reader()));
+  return { outcomes, log, subscribers, readers };
 }

@@ -1,6 +1,7 @@
 /**
  * A server in a process of its own, as it is started from the command line, that can be killed as by
- * `kill -9` and started again on the same port and data. Nothing of it is left when the test is over.
+ * `kill -9`, frozen, and started again on the same port and data. Nothing of it is left when the test is
+ * over.
  */
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
@@ -16,6 +17,12 @@ export interface ServerProcess {
   kill(): Promise<void>;
   /** Lets it finish what is under way. */
   stop(): Promise<void>;
+  /** As `kill -STOP` does: it is there and does nothing. */
+  freeze(): void;
+  thaw(): void;
+  pid(): number;
+  /** All that it has said since it was started. */
+  said(): string;
 }
 
 const CLI = fileURLToPath(new URL('../../src/cli.ts', import.meta.url));
@@ -57,6 +64,10 @@ export async function startServerProcess(
     },
     kill: () => end('SIGKILL'),
     stop: () => end('SIGTERM'),
+    freeze: () => void child?.kill('SIGSTOP'),
+    thaw: () => void child?.kill('SIGCONT'),
+    pid: () => child?.pid ?? 0,
+    said: () => said,
   };
 
   async function end(signal: NodeJS.Signals): Promise<void> {
@@ -65,6 +76,8 @@ export async function startServerProcess(
     if (running === null || running.exitCode !== null) return;
     const exited = once(running, 'exit');
     running.kill(signal);
+    // One that is frozen hears nothing but SIGKILL.
+    running.kill('SIGCONT');
     await exited;
   }
 

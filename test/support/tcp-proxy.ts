@@ -1,10 +1,12 @@
 /**
- * A TCP proxy that does to connections what networks do: cuts them (RST), stalls them, delays them, turns
- * new ones away. What it passes on it does not change.
+ * A TCP proxy that does to connections what networks do: cuts them (RST), loses them without telling either
+ * end, stalls them, delays them, slices what they carry, turns new ones away. What it passes on it does not
+ * change.
  */
 import { once } from 'node:events';
 import { type AddressInfo, connect, createServer, type NetConnectOpts, type Socket } from 'node:net';
 import { Transform } from 'node:stream';
+import { setImmediate } from 'node:timers/promises';
 import { onTestFinished } from 'vitest';
 import { pause } from '../../src/base/retry.ts';
 
@@ -15,6 +17,12 @@ export interface TcpProxy {
   /** Resets one connection, any of them. @returns false where there is none. */
   cutOne(): boolean;
   cutAll(): void;
+  /** Passes nothing on any more of one connection, in either direction, and tells neither end. @returns false where there is none. */
+  loseOne(): boolean;
+  /** Passes nothing on of one connection for so long, then all that has come meanwhile. @returns false where there is none. */
+  stallOne(ms: number): boolean;
+  /** Passes everything on in pieces of at most so many bytes, each of a size of its own; null: as it comes. */
+  slice(mostBytes: number | null): void;
   /** Passes the next request that contains `text` on, and cuts its connection instead of passing the answer on. */
   loseAnswerTo(text: string): Promise<void>;
   /** Passes nothing on any more, in either direction, until it is called with false. */
@@ -29,41 +37,60 @@ interface Connection {
   readonly client: Socket;
   /** Set while its next answer is to be lost. */
   onAnswer: (() => void) | null;
+  /** Set while nothing of it is passed on. */
+  held: Promise<void> | null;
 }
 
 export async function startTcpProxy(target: NetConnectOpts): Promise<TcpProxy> {
   const connections = new Set<Connection>();
   let refusing = false;
   let delayMs = 0;
+  let mostBytes: number | null = null;
   let stalled: { readonly over: Promise<void>; readonly end: () => void } | null = null;
   let sought: { readonly text: string; readonly done: () => void } | null = null;
 
-  function link(onPiece: (piece: Buffer) => boolean): Transform {
+  function link(connection: Connection, onPiece: (piece: Buffer) => boolean): Transform {
     return new Transform({
       async transform(piece: Buffer, _, done) {
         if (delayMs > 0) await pause(delayMs);
         await stalled?.over;
-        done(null, onPiece(piece) ? piece : undefined);
+        await connection.held;
+        if (!onPiece(piece)) return done();
+        for (let from = 0; from < piece.length && !this.destroyed; ) {
+          const to = mostBytes === null ? piece.length : from + 1 + Math.floor(Math.random() * mostBytes);
+          this.push(piece.subarray(from, to));
+          from = to;
+          // So that it leaves by itself.
+          if (from < piece.length) await setImmediate();
+        }
+        done();
       },
     });
+  }
+
+  /** One that passes on what it is given, any of them. */
+  function anyOne(): Connection | undefined {
+    const open = [...connections].filter(({ held }) => held === null);
+    return open[Math.floor(Math.random() * open.length)];
   }
 
   const server = createServer((client) => {
     if (refusing) return void client.resetAndDestroy();
     const upstream = connect(target);
-    const connection: Connection = { client, onAnswer: null };
+    const connection: Connection = { client, onAnswer: null, held: null };
     connections.add(connection);
     for (const [one, other] of [
       [client, upstream],
       [upstream, client],
     ] as const) {
+      one.setNoDelay();
       one.on('error', () => {});
       one.on('close', () => other.destroy());
     }
     client.on('close', () => connections.delete(connection));
     client
       .pipe(
-        link((request) => {
+        link(connection, (request) => {
           if (sought !== null && request.includes(sought.text)) {
             connection.onAnswer = sought.done;
             sought = null;
@@ -74,7 +101,7 @@ export async function startTcpProxy(target: NetConnectOpts): Promise<TcpProxy> {
       .pipe(upstream);
     upstream
       .pipe(
-        link(() => {
+        link(connection, () => {
           if (connection.onAnswer === null) return true;
           client.resetAndDestroy();
           connection.onAnswer();
@@ -89,13 +116,28 @@ export async function startTcpProxy(target: NetConnectOpts): Promise<TcpProxy> {
     port: (server.address() as AddressInfo).port,
     connections: () => connections.size,
     cutOne() {
-      const open = [...connections];
-      const connection = open[Math.floor(Math.random() * open.length)];
+      const connection = anyOne();
       connection?.client.resetAndDestroy();
       return connection !== undefined;
     },
     cutAll() {
       for (const { client } of connections) client.resetAndDestroy();
+    },
+    loseOne() {
+      const connection = anyOne();
+      if (connection !== undefined) connection.held = new Promise(() => {});
+      return connection !== undefined;
+    },
+    stallOne(ms) {
+      const connection = anyOne();
+      if (connection === undefined) return false;
+      connection.held = pause(ms).then(() => {
+        connection.held = null;
+      });
+      return true;
+    },
+    slice(bytes) {
+      mostBytes = bytes;
     },
     loseAnswerTo: (text) =>
       new Promise((done) => {

@@ -31,6 +31,8 @@ export interface Who {
   readonly subject?: string;
   readonly groups?: readonly string[];
   readonly lifetimeSeconds?: number;
+  /** How long ago the token was issued; now. */
+  readonly ageSeconds?: number;
 }
 
 export interface World {
@@ -124,11 +126,12 @@ async function createWorld({ environment = {}, servers: count = 1 }: WorldOption
       return server;
     },
 
-    token({ subject = 'root', groups = [], lifetimeSeconds = 3_600 }) {
+    token({ subject = 'root', groups = [], lifetimeSeconds = 3_600, ageSeconds = 0 }) {
       return signToken(
         SECRET,
         { subject, groups, lifetimeSeconds },
         { issuer: undefined, audience: undefined },
+        Date.now() - ageSeconds * 1_000,
       );
     },
 
@@ -193,7 +196,9 @@ function byWs(server: RunningServer, payload: Payload, headers: Headers): Stream
     connectionParams: headers,
     retryAttempts: 0,
   });
-  return streamOf(client.iterate(payload), () => void client.dispose());
+  // Closing one that is still connecting waits for the connection, which may fail.
+  const close = () => void Promise.resolve(client.dispose()).catch(() => {});
+  return streamOf(client.iterate(payload), close);
 }
 
 function bySse(server: RunningServer, payload: Payload, headers: Headers): Stream<unknown> {

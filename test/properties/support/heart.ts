@@ -32,7 +32,7 @@ export interface Heart {
 export const ROOT = principal(['user/root', 'group/admin']);
 
 export function principal(claims: readonly string[]): Principal {
-  return { subject: claims[0] as Claim, claims: new Set(claims as Claim[]), expiresAt: null };
+  return { subject: claims[0] as Claim, claims: new Set(claims as Claim[]), expiresAt: null, issuedAt: null };
 }
 
 export function heartForFile(readerOptions: Partial<ReaderOptions> = {}): () => Heart {
