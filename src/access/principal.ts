@@ -19,11 +19,15 @@ export const anonymous: Principal = Object.freeze({
 
 const names = new WeakMap<Principal, string>();
 
-/** Equal where rights and revocations decide alike: for the same claims, by tokens of one moment. */
+/** Equal where rights, revocations and time decide alike: for the same claims, by tokens of the same moments. */
 export function nameOfPrincipal(principal: Principal): string {
-  const known = names.get(principal) ?? [principal.issuedAt, ...[...principal.claims].sort()].join('\n');
+  const known = names.get(principal) ?? nameNow(principal);
   names.set(principal, known);
   return known;
+}
+
+function nameNow({ issuedAt, expiresAt, claims }: Principal): string {
+  return [issuedAt, expiresAt, ...[...claims].sort()].join('\n');
 }
 
 export function isAdmin(principal: Principal): boolean {

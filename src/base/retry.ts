@@ -3,6 +3,8 @@
  * that what failed together does not come back together. See AWS Architecture Blog, "Exponential Backoff
  * And Jitter", 2015.
  */
+import type { StopSignal } from './stop.ts';
+
 export interface Backoff {
   readonly firstMs: number;
   readonly mostMs: number;
@@ -18,7 +20,7 @@ export function nextDelay(attempt: number, { firstMs, mostMs }: Backoff, random 
 }
 
 /** Resolves after `ms`, or at once when the signal fires; never rejects. */
-export function pause(ms: number, signal?: AbortSignal): Promise<void> {
+export function pause(ms: number, signal?: StopSignal): Promise<void> {
   return new Promise((resolve) => {
     if (signal?.aborted) return resolve();
     const done = () => {
@@ -42,7 +44,7 @@ export async function persist<T>(
     isPassing,
     backoff,
     signal,
-  }: { isPassing: (error: unknown) => boolean; backoff: Backoff; signal: AbortSignal },
+  }: { isPassing: (error: unknown) => boolean; backoff: Backoff; signal: StopSignal },
 ): Promise<T> {
   for (let attempt = 0; ; attempt++) {
     try {

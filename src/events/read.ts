@@ -267,9 +267,11 @@ export function createReader({ database, registry, timeoutMs, rangeLimits }: Rea
     },
 
     async state(journal) {
-      const { rows } = await pool.query<Versioned & { head: string; indexed: string; oldest: string }>({
+      // One row, with the version, for a journal that does not exist yet as well.
+      const { rows } = await pool.query<Versioned & Record<'head' | 'indexed' | 'oldest', string | null>>({
         name: 'journal-state',
-        text: `select head, indexed, oldest, ${REGISTRY_VERSION} from journal where id = $1`,
+        text: `select j.head, j.indexed, j.oldest, i.registry_version
+          from installation i left join journal j on j.id = $1`,
         values: [journal.id],
       });
       const [row] = rows;

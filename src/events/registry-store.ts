@@ -60,17 +60,6 @@ export interface RegistryStore {
 export async function openRegistry({ pool, prisma }: Database): Promise<RegistryStore> {
   let registry = await load(prisma);
 
-  let loads = 0;
-  let lastLoad = 0;
-
-  /** One that was long on its way does not take the place of what was asked for after it. */
-  const reload = async (): Promise<void> => {
-    const nth = ++loads;
-    const loaded = await load(prisma, registry);
-    if (nth < lastLoad) return;
-    lastLoad = nth;
-    registry = loaded;
-  };
   const change = async <T>(work: (tx: TransactionClient, before: Registry) => Promise<T>): Promise<T> => {
     const result = await prisma.$transaction(async (tx) => {
       await tx.$queryRaw`SELECT id FROM installation FOR UPDATE`;
@@ -78,7 +67,7 @@ export async function openRegistry({ pool, prisma }: Database): Promise<Registry
       await tx.installation.update({ where: { id: 1 }, data: { registryVersion: { increment: 1 } } });
       return done;
     });
-    await reload();
+    registry = await load(prisma, registry);
     return result;
   };
 
@@ -90,7 +79,7 @@ export async function openRegistry({ pool, prisma }: Database): Promise<Registry
         name: 'registry-version',
         text: 'select registry_version as version from installation',
       });
-      if (rows[0]?.version !== registry.version) await reload();
+      if (rows[0]?.version !== registry.version) registry = await load(prisma, registry);
       return registry;
     },
 

@@ -1,6 +1,6 @@
 /** What resolvers stand on: the rooms below, and who asks. */
 import DataLoader from 'dataloader';
-import type { DocumentNode, ExecutionResult } from 'graphql';
+import type { ExecutionArgs, ExecutionResult } from 'graphql';
 import type { Principal } from '../access/principal.ts';
 import type { Resource } from '../access/resource.ts';
 import type { ResourceRef } from '../access/resource-ref.ts';
@@ -30,14 +30,10 @@ export interface Core {
   readonly follow: FollowOptions;
 }
 
-/** Where a subscription's messages go, and how one is made of what the stream brings. */
+/** The subscription that is opened, and where its messages go. */
 export interface Outlet {
   readonly wire: Wire;
-  readonly document: DocumentNode;
-  readonly operationName: string | null;
-  readonly variables: Readonly<Record<string, unknown>>;
-  /** Answers the operation for one value of its stream. */
-  answer(value: unknown, context: Context): ExecutionResult | Promise<ExecutionResult>;
+  readonly operation: Omit<ExecutionArgs, 'contextValue'>;
   /** As the door sends it. */
   print(result: ExecutionResult): string;
 }

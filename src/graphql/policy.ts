@@ -12,7 +12,6 @@ import { maxDirectivesRule } from '@escape.tech/graphql-armor-max-directives';
 import {
   type DocumentNode,
   type ExecutionArgs,
-  execute,
   GraphQLError,
   getOperationAST,
   getVariableValues,
@@ -166,19 +165,9 @@ export function createPolicy(core: Core, limits: PolicyLimits, findText: FindTex
         operationName: operationName ?? null,
       };
       const isStream = operation.operation === OperationTypeNode.SUBSCRIPTION;
-      const outlet = isStream && exit !== undefined ? createOutlet(what, exit()) : null;
+      const outlet = isStream && exit !== undefined ? { ...exit(), operation: what } : null;
       return { ...what, contextValue: new Context(core, principal, { outlet }) };
     },
-  };
-}
-
-function createOutlet(what: Omit<ExecutionArgs, 'contextValue'>, exit: Exit): Outlet {
-  return {
-    ...exit,
-    document: what.document,
-    operationName: what.operationName ?? null,
-    variables: what.variableValues ?? {},
-    answer: (rootValue, contextValue) => execute({ ...what, rootValue, contextValue }),
   };
 }
 

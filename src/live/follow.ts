@@ -18,6 +18,7 @@ import type { ResourceRef } from '../access/resource-ref.ts';
 import { checkToken } from '../access/revocation.ts';
 import { EventreeError } from '../base/errors.ts';
 import { persist } from '../base/retry.ts';
+import { Stop, type StopSignal } from '../base/stop.ts';
 import { isAway } from '../db/trouble.ts';
 import { ACL_CHANGE } from '../events/builtin.ts';
 import type { Position, SeenEvent } from '../events/event.ts';
@@ -26,7 +27,7 @@ import type { Journal } from '../events/journal.ts';
 import type { Reader } from '../events/read.ts';
 import type { Delivery } from './delivery.ts';
 import type { GroupRequest } from './group.ts';
-import type { Live } from './live.ts';
+import type { Live, LiveEnd } from './live.ts';
 import type { Member } from './member.ts';
 import { sightOf } from './sight.ts';
 import { drained, type Wire } from './wire.ts';
@@ -55,86 +56,123 @@ const LONGEST_TIMEOUT_MS = 2 ** 31 - 1;
  * Yields what is read from the journal; what is live goes to the wire, between one delivery and the next.
  * Ends when the signal fires. Waits where the database is away.
  *
- * @throws UNAUTHENTICATED when the principal's token expires or is revoked, LIMIT_EXCEEDED where the filter leaves too
- *   much of the journal to look through.
+ * @throws UNAUTHENTICATED when the principal's token expires or is revoked, LIMIT_EXCEEDED where the filter
+ *   leaves too much of the journal to look through.
  */
-export async function* follow(
-  { live, reader, checkpointIntervalMs }: FollowOptions,
+export function follow(
+  options: FollowOptions,
   request: FollowRequest,
-  signal: AbortSignal,
+  signal: StopSignal,
 ): AsyncGenerator<Delivery, void> {
-  const { principal, wire } = request;
-  const { hub, groups, close } = live.open(request.journal);
-  let member: Member | null = null;
-  const holdToken = () => {
-    checkExpiry(principal);
-    checkToken(principal, reader.revocations());
-  };
-  /** Waits no longer than the token holds. */
-  const inTime = async <T>(awaited: Promise<T>) => {
-    await until(awaited, principal.expiresAt, signal);
-    holdToken();
-    return awaited;
-  };
-  const patiently = async <T>(work: () => Promise<T>) => {
-    const giveUp = new AbortController();
-    const patience = { isPassing: isAway, backoff: BACKOFF, signal: giveUp.signal };
+  return new Following(options, request, signal).deliveries();
+}
+
+/** A class, because there are thousands of them: its functions stand once. */
+class Following {
+  private readonly options: FollowOptions;
+  private readonly request: FollowRequest;
+  private readonly signal: StopSignal;
+  /** Opened when the first delivery is asked for: who leaves before that has nothing to close. */
+  private end!: LiveEnd;
+  private member: Member | null = null;
+  private lastSaid = Date.now();
+  private saidLive = false;
+
+  constructor(options: FollowOptions, request: FollowRequest, signal: StopSignal) {
+    this.options = options;
+    this.request = request;
+    this.signal = signal;
+    signal.addEventListener('abort', () => this.member?.leave());
+  }
+
+  async *deliveries(): AsyncGenerator<Delivery, void> {
+    const { request, signal } = this;
+    const { live, reader } = this.options;
+    this.end = live.open(request.journal);
+    const { hub, groups, close } = this.end;
     try {
-      return await inTime(persist(work, patience));
-    } finally {
-      giveUp.abort();
-    }
-  };
-  let lastSaid = Date.now();
-  let saidLive = false;
-  const delivery = (said: Partial<Delivery> & { position: Position }): Delivery => {
-    holdToken();
-    lastSaid = Date.now();
-    saidLive = said.live ?? false;
-    return { journal: hub.journal(), events: [], live: false, gap: null, hidden: [], ...said };
-  };
-
-  try {
-    await inTime(hub.ready);
-    const { head, oldest } = await patiently(() => reader.state(hub.journal()));
-    const first = (oldest - 1) as Position;
-    let at = request.after === 'now' ? head : request.after === 'beginning' ? first : request.after;
-    if (at < first) {
-      at = first;
-      yield delivery({ position: at, gap: { oldest: oldest as Position } });
-    }
-
-    // The cursor may come from a node that is ahead of this one.
-    hub.headIs(hub.journal(), head);
-    await inTime(hub.reached(Math.min(at, head) as Position, signal));
-    while (!signal.aborted) {
-      member = groups.join(request, wire);
-      const joinedAt = hub.position();
-      while (at < joinedAt && !signal.aborted) {
-        const page = await patiently(() => readOn(reader, hub.journal(), request, at, joinedAt));
-        at = page.position;
-        const isDue = Date.now() - lastSaid >= checkpointIntervalMs;
-        if (page.events.length > 0 || page.hidden.length > 0 || isDue) yield delivery(page);
+      await this.inTime(hub.ready);
+      const { head, oldest } = await this.patiently(() => reader.state(hub.journal()));
+      const first = (oldest - 1) as Position;
+      let at = request.after === 'now' ? head : request.after === 'beginning' ? first : request.after;
+      if (at < first) {
+        at = first;
+        yield this.delivery({ position: at, gap: { oldest: oldest as Position } });
       }
-      // One that fell behind and found nothing is where it was: that it looked tells of what it may not see.
-      if (!saidLive) yield delivery({ position: at, live: true });
-      // Where the hub has passed its revocation before the reader joined, it is known here by now.
-      holdToken();
-      member.release(at);
-      await until(member.left, principal.expiresAt, signal);
-      member.leave();
-      holdToken();
-      at = Math.max(at, member.at()) as Position;
-      await drained(wire, signal);
+
+      // The cursor may come from a node that is ahead of this one.
+      hub.headIs(hub.journal(), head);
+      await this.inTime(hub.reached(Math.min(at, head) as Position, signal));
+      while (!signal.aborted) {
+        const member = groups.join(request, request.wire);
+        this.member = member;
+        at = yield* this.catchUp(at, hub.position());
+        // One that fell behind and found nothing is where it was: that it looked tells of what it may not see.
+        if (!this.saidLive) yield this.delivery({ position: at, live: true });
+        // Whoever takes the deliveries may have taken their time.
+        this.holdToken();
+        member.release(at);
+        // Its group sees to it that it leaves when the token expires or is revoked.
+        await member.left;
+        this.holdToken();
+        at = Math.max(at, member.at()) as Position;
+        await drained(request.wire, signal);
+      }
+    } finally {
+      this.member?.leave();
+      close();
     }
-  } finally {
-    member?.leave();
-    close();
+  }
+
+  /** @returns how far the journal has been read: to where the reader has joined the live end, or beyond. */
+  private async *catchUp(from: Position, joinedAt: Position): AsyncGenerator<Delivery, Position> {
+    const { reader, checkpointIntervalMs } = this.options;
+    let at = from;
+    while (at < joinedAt && !this.signal.aborted) {
+      const page = await this.patiently(() =>
+        readOn(reader, this.end.hub.journal(), this.request, at, joinedAt),
+      );
+      at = page.position;
+      const isDue = Date.now() - this.lastSaid >= checkpointIntervalMs;
+      if (page.events.length > 0 || page.hidden.length > 0 || isDue) yield this.delivery(page);
+    }
+    return at;
+  }
+
+  private delivery(said: Partial<Delivery> & { position: Position }): Delivery {
+    this.holdToken();
+    this.lastSaid = Date.now();
+    this.saidLive = said.live ?? false;
+    const journal = this.end.hub.journal();
+    return { journal, events: [], live: false, gap: null, hidden: [], ...said };
+  }
+
+  private holdToken(): void {
+    const { principal } = this.request;
+    checkExpiry(principal);
+    checkToken(principal, this.options.reader.revocations());
+  }
+
+  private async patiently<T>(work: () => Promise<T>): Promise<T> {
+    const giveUp = new Stop();
+    try {
+      return await this.inTime(persist(work, { isPassing: isAway, backoff: BACKOFF, signal: giveUp }));
+    } finally {
+      giveUp.fire();
+    }
+  }
+
+  /** Waits no longer than the token holds and the reader stays. */
+  private async inTime<T>(awaited: Promise<T>): Promise<T> {
+    await until(awaited, this.request.principal.expiresAt, this.signal);
+    this.holdToken();
+    if (this.signal.aborted) throw new Error('The reader has left.');
+    return awaited;
   }
 }
 
 /** Resolves when the promise is settled, at a time in ms since 1970, or when the signal fires. */
-function until(promise: Promise<unknown>, time: number | null, signal: AbortSignal): Promise<void> {
+function until(promise: Promise<unknown>, time: number | null, signal: StopSignal): Promise<void> {
   return new Promise((resolve) => {
     const done = () => {
       clearTimeout(timer);

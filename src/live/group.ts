@@ -5,16 +5,17 @@
  *
  *     hub ──offer──▶ filter ──settle──▶ words, in order ──▶ members ──▶ wires
  */
-import { nameOfPrincipal, type Principal } from '../access/principal.ts';
+import type { Claim } from '../access/claim.ts';
+import type { Principal } from '../access/principal.ts';
 import type { ResourceRef } from '../access/resource-ref.ts';
 import type { Position, SeenEvent } from '../events/event.ts';
 import { type Condition, namedEvents } from '../events/filter/filter.ts';
-import { compileMatch } from '../events/filter/filter-match.ts';
-import { needOf } from '../events/filter/filter-need.ts';
+import { compileMatch, type Match } from '../events/filter/filter-match.ts';
+import { type Need, needOf } from '../events/filter/filter-need.ts';
 import type { Hub, LiveReader } from './hub.ts';
 import { Member, type Message } from './member.ts';
 import type { Wire } from './wire.ts';
-import { audienceOf, createSpeaker, type Speaker, type Wording } from './wording.ts';
+import type { Speaker, Wording } from './wording.ts';
 
 export interface GroupRequest {
   /** As it was asked for, in writing: names the filter. */
@@ -24,19 +25,6 @@ export interface GroupRequest {
   /** Most events in one message. */
   readonly maxBatch: number;
   readonly principal: Principal;
-}
-
-export interface Groups {
-  /** What comes after the hub's position of this moment is held for the member until it is released. */
-  join(request: GroupRequest, wire: Wire): Member;
-  /** Where a group has been silent for long it says how far the journal has been read. */
-  checkpoint(): void;
-}
-
-interface Group {
-  readonly reader: LiveReader;
-  join(wire: Wire): Member;
-  checkpoint(): void;
 }
 
 type Letter = SeenEvent | { readonly hidden: ResourceRef; readonly position: Position };
@@ -49,163 +37,175 @@ interface Unspoken {
 /** More are not waited for but read from the journal. */
 const MAX_UNSPOKEN = 1_000;
 
-/** @param silenceMs after which a group says where it stands, if its wording has words for that. */
-export function createGroups(hub: Hub, silenceMs: number): Groups {
-  const groups = new Map<string, Group>();
-  const speakers = new Map<string, { readonly speaker: Speaker; groups: number }>();
+/** A class, because there may be one for each subscriber: its functions stand once. */
+export class Group implements LiveReader {
+  readonly principal: Principal;
+  private readonly sieve: Sieve;
+  private readonly unit: Wording['unit'];
+  private readonly maxBatch: number;
+  private readonly hub: Hub;
+  private readonly speaker: Speaker;
+  /** Null once it has been called: the last member has left, or none may join. The group is not used again. */
+  private onClose: (() => void) | null;
+  /** Replaced when one leaves, so that it can be gone through meanwhile. */
+  private members: Member[] = [];
+  private letters: Letter[] = [];
+  private unspoken: Unspoken[] = [];
+  private spokeAt = Date.now();
+  private isRevoked = false;
 
-  function open(name: string, request: GroupRequest): Group {
-    const { wording, principal } = request;
-    const voice = `${wording.key}\n${audienceOf(wording, principal)}`;
-    const shared = speakers.get(voice) ?? {
-      speaker: createSpeaker(wording, principal, hub.journal),
-      groups: 0,
-    };
-    speakers.set(voice, shared);
-    shared.groups++;
-    const group = createGroup({ ...request, hub, silenceMs, speaker: shared.speaker }, () => {
-      leave();
-      groups.delete(name);
-      if (--shared.groups === 0) speakers.delete(voice);
-    });
-    const leave = hub.join(group.reader);
-    groups.set(name, group);
-    return group;
+  constructor(
+    { principal, filter, wording, maxBatch }: GroupRequest,
+    hub: Hub,
+    speaker: Speaker,
+    onClose: () => void,
+  ) {
+    this.principal = principal;
+    this.sieve = sieveOf(filter);
+    this.unit = wording.unit;
+    this.maxBatch = maxBatch;
+    this.hub = hub;
+    this.speaker = speaker;
+    this.onClose = onClose;
   }
 
-  return {
-    join(request, wire) {
-      const name = nameOf(request);
-      return (groups.get(name) ?? open(name, request)).join(wire);
-    },
-    checkpoint() {
-      for (const group of groups.values()) group.checkpoint();
-    },
-  };
-}
-
-interface GroupOptions extends GroupRequest {
-  readonly hub: Hub;
-  readonly speaker: Speaker;
-  readonly silenceMs: number;
-}
-
-/** @param onClose called once, when the last member has left or none may join, after which it is not used again. */
-function createGroup(
-  { hub, speaker, silenceMs, filter, wording, maxBatch, principal }: GroupOptions,
-  onClose: () => void,
-): Group {
-  const match = compileMatch(filter);
-  // Whether a viewer sees an event that the filter names is for the journal to say.
-  const asksJournal = namedEvents(filter).length > 0;
-  const members = new Set<Member>();
-  let letters: Letter[] = [];
-  let unspoken: Unspoken[] = [];
-  let spokeAt = Date.now();
-  let isClosed = false;
-  let isRevoked = false;
-
-  function close(): void {
-    if (!isClosed) onClose();
-    isClosed = true;
+  get claims(): ReadonlySet<Claim> {
+    return this.principal.claims;
   }
 
-  function say(said: Message | Promise<Message>): void {
-    if (!(said instanceof Promise) && unspoken.length === 0) {
-      tell(said);
+  get need(): Need | null {
+    return this.sieve.need;
+  }
+
+  join(wire: Wire): Member {
+    const member = new Member(wire, this);
+    this.members.push(member);
+    return member;
+  }
+
+  /** A member has left. */
+  forget(member: Member): void {
+    this.members = this.members.filter((other) => other !== member);
+    if (this.members.length === 0) this.close();
+  }
+
+  offer(seen: SeenEvent): void {
+    // With all named events in sight a filter lets through the most.
+    if (this.sieve.match(seen.event, seen.level, () => true) !== true) return;
+    if (this.sieve.asksJournal) this.behind();
+    else this.letters.push(seen);
+  }
+
+  hide(hidden: ResourceRef, position: Position): void {
+    this.letters.push({ hidden, position });
+  }
+
+  settle(upTo: Position): void {
+    const { letters } = this;
+    if (letters.length === 0) return;
+    this.letters = [];
+    if (this.unit === 'event') this.sayEach(letters);
+    else this.sayTogether(letters, upTo);
+  }
+
+  revoke(position: Position): void {
+    this.settle(position);
+    this.isRevoked = true;
+    this.close();
+    // What comes before it and is still being put into words is told first.
+    if (this.unspoken.length === 0) this.behind();
+  }
+
+  behind(): void {
+    this.letters = [];
+    this.unspoken = [];
+    for (const member of this.members) member.leave();
+  }
+
+  look(now: number, silenceMs: number): void {
+    const { expiresAt } = this.principal;
+    if (expiresAt !== null && expiresAt <= now) {
+      this.behind();
       return;
     }
-    if (unspoken.length >= MAX_UNSPOKEN) {
-      behind();
-      return;
-    }
-    const place: Unspoken = { message: null };
-    unspoken.push(place);
-    Promise.resolve(said).then((message) => {
-      place.message = message;
-      tellSpoken();
-    }, behind);
+    const isSilent = this.unspoken.length === 0 && now - this.spokeAt >= silenceMs;
+    if (this.unit === 'event' || !isSilent) return;
+    this.say(this.speaker.say({ events: [], hidden: [], position: this.hub.position() }));
   }
 
-  /** In the order of the journal, whichever is ready first. */
-  function tellSpoken(): void {
-    for (let next = unspoken[0]?.message; next != null; next = unspoken[0]?.message) {
-      unspoken.shift();
-      tell(next);
-    }
-    if (isRevoked && unspoken.length === 0) behind();
+  private close(): void {
+    const { onClose } = this;
+    this.onClose = null;
+    onClose?.();
   }
 
-  function tell(message: Message): void {
-    spokeAt = Date.now();
-    for (const member of members) member.take(message);
+  private sayEach(letters: readonly Letter[]): void {
+    for (const letter of letters) if ('event' in letter) this.say(this.speaker.sayEvent(letter));
   }
 
-  function behind(): void {
-    letters = [];
-    unspoken = [];
-    for (const member of members) member.leave();
-  }
-
-  function sayEach(due: readonly Letter[]): void {
-    for (const letter of due) if ('event' in letter) say(speaker.sayEvent(letter));
-  }
-
-  function sayTogether(due: readonly Letter[], upTo: Position): void {
-    const batches = batchesOf(due, maxBatch);
+  private sayTogether(letters: readonly Letter[], upTo: Position): void {
+    const batches = batchesOf(letters, this.maxBatch);
     batches.forEach((batch, nth) => {
       const position = nth === batches.length - 1 ? upTo : positionOf(batch.at(-1) as Letter);
       const events = batch.filter((letter) => 'event' in letter);
       const hidden = batch.flatMap((letter) => ('hidden' in letter ? [letter.hidden] : []));
-      say(speaker.say({ events, hidden, position }));
+      this.say(this.speaker.say({ events, hidden, position }));
     });
   }
 
-  function forget(member: Member): void {
-    members.delete(member);
-    if (members.size === 0) close();
+  private say(said: Message | Promise<Message>): void {
+    if (!(said instanceof Promise) && this.unspoken.length === 0) {
+      this.tell(said);
+      return;
+    }
+    if (this.unspoken.length >= MAX_UNSPOKEN) {
+      this.behind();
+      return;
+    }
+    const place: Unspoken = { message: null };
+    this.unspoken.push(place);
+    Promise.resolve(said).then(
+      (message) => {
+        place.message = message;
+        this.tellSpoken();
+      },
+      () => this.behind(),
+    );
   }
 
-  const reader: LiveReader = {
-    principal,
-    claims: principal.claims,
-    need: needOf(filter),
-    offer(seen) {
-      // With all named events in sight a filter lets through the most.
-      if (match(seen.event, seen.level, () => true) !== true) return;
-      if (asksJournal) behind();
-      else letters.push(seen);
-    },
-    hide: (resource, position) => void letters.push({ hidden: resource, position }),
-    behind,
-    revoke(position) {
-      reader.settle(position);
-      isRevoked = true;
-      close();
-      // What comes before it and is still being put into words is told first.
-      if (unspoken.length === 0) behind();
-    },
-    settle(upTo) {
-      const due = letters;
-      letters = [];
-      if (wording.unit === 'event') sayEach(due);
-      else sayTogether(due, upTo);
-    },
-  };
+  /** In the order of the journal, whichever is ready first. */
+  private tellSpoken(): void {
+    for (let next = this.unspoken[0]?.message; next != null; next = this.unspoken[0]?.message) {
+      this.unspoken.shift();
+      this.tell(next);
+    }
+    if (this.isRevoked && this.unspoken.length === 0) this.behind();
+  }
 
-  return {
-    reader,
-    join(wire) {
-      const member = new Member(wire, forget);
-      members.add(member);
-      return member;
-    },
-    checkpoint() {
-      const isSilent = unspoken.length === 0 && Date.now() - spokeAt >= silenceMs;
-      if (wording.unit === 'event' || !isSilent) return;
-      say(speaker.say({ events: [], hidden: [], position: hub.position() }));
-    },
+  private tell(message: Message): void {
+    this.spokeAt = Date.now();
+    for (const member of this.members) member.take(message);
+  }
+}
+
+/** A filter made ready. */
+interface Sieve {
+  readonly match: Match;
+  readonly need: Need | null;
+  /** Whether a viewer sees an event that the filter names is for the journal to say. */
+  readonly asksJournal: boolean;
+}
+
+const sieves = new WeakMap<Condition, Sieve>();
+
+function sieveOf(filter: Condition): Sieve {
+  const known = sieves.get(filter) ?? {
+    match: compileMatch(filter),
+    need: needOf(filter),
+    asksJournal: namedEvents(filter).length > 0,
   };
+  sieves.set(filter, known);
+  return known;
 }
 
 /** What is hidden ends a batch: events that follow it may be of a right that was given back. */
@@ -223,8 +223,4 @@ function batchesOf(letters: readonly Letter[], most: number): Letter[][] {
 
 function positionOf(letter: Letter): Position {
   return 'event' in letter ? letter.event.position : letter.position;
-}
-
-function nameOf({ filterText, wording, maxBatch, principal }: GroupRequest): string {
-  return [wording.key, filterText, maxBatch, nameOfPrincipal(principal)].join('\n');
 }

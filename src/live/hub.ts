@@ -17,6 +17,7 @@ import type { Principal } from '../access/principal.ts';
 import type { ResourceRef } from '../access/resource-ref.ts';
 import { isRevoked, type Revocations } from '../access/revocation.ts';
 import { pause, persist } from '../base/retry.ts';
+import type { StopSignal } from '../base/stop.ts';
 import { ACL_CHANGE, TOKEN_REVOCATION } from '../events/builtin.ts';
 import type { Event, Position, SeenEvent } from '../events/event.ts';
 import { type Journal, unwritten } from '../events/journal.ts';
@@ -50,7 +51,7 @@ export interface Hub {
   /** All up to here has been offered. */
   position(): Position;
   /** Resolves when all up to there has been offered, or the signal fires. */
-  reached(position: Position, signal: AbortSignal): Promise<void>;
+  reached(position: Position, signal: StopSignal): Promise<void>;
   /** Events that are known to be in the journal and have not been offered. */
   behind(): number;
   /** The journal's head as someone has just read it. */

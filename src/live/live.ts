@@ -8,7 +8,7 @@ import type { Database } from '../db/database.ts';
 import type { Journal } from '../events/journal.ts';
 import type { Reader } from '../events/read.ts';
 import type { Broker } from './broker.ts';
-import { createGroups, type Groups } from './group.ts';
+import { createGroups, type Groups } from './groups.ts';
 import { createHub, type Hub } from './hub.ts';
 
 export interface Live {
@@ -45,8 +45,9 @@ interface OpenHub {
   readers: number;
 }
 
-/** How often silence is looked for, in a checkpoint's interval. */
+/** How often groups are looked at, in a checkpoint's interval, and at most how far apart. */
 const LOOKS = 4;
+const MAX_LOOK_MS = 250;
 
 export function startLive(options: LiveOptions): Live {
   const { database, broker, reader, pollIntervalMs, checkpointIntervalMs, onError } = options;
@@ -75,9 +76,9 @@ export function startLive(options: LiveOptions): Live {
     },
   });
 
-  const lookMs = checkpointIntervalMs / LOOKS;
-  const checkpoints = setInterval(() => {
-    for (const { groups } of hubs.values()) groups.checkpoint();
+  const lookMs = Math.min(checkpointIntervalMs / LOOKS, MAX_LOOK_MS);
+  const looking = setInterval(() => {
+    for (const { groups } of hubs.values()) groups.look();
   }, lookMs);
 
   return {
@@ -106,7 +107,7 @@ export function startLive(options: LiveOptions): Live {
     behind: () => Math.max(0, ...[...hubs.values()].map(({ hub }) => hub.behind())),
     readers: () => [...hubs.values()].reduce((sum, { readers }) => sum + readers, 0),
     async stop() {
-      clearInterval(checkpoints);
+      clearInterval(looking);
       await poll.stop();
       for (const { hub } of hubs.values()) hub.stop();
     },

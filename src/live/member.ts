@@ -25,7 +25,7 @@ export class Member {
   /** Resolves when the member has left, by itself or because it was told to. */
   readonly left: Promise<void>;
   private readonly wire: Wire;
-  private readonly onLeave: (member: Member) => void;
+  private readonly group: { forget(member: Member): void };
   /** Null while messages go straight to the wire. */
   private held: Message[] | null = [];
   private heldBytes = 0;
@@ -33,9 +33,9 @@ export class Member {
   private tellLeft: (() => void) | null = null;
   private waitNoMore: (() => void) | null = null;
 
-  constructor(wire: Wire, onLeave: (member: Member) => void) {
+  constructor(wire: Wire, group: { forget(member: Member): void }) {
     this.wire = wire;
-    this.onLeave = onLeave;
+    this.group = group;
     this.left = new Promise((resolve) => {
       this.tellLeft = resolve;
     });
@@ -68,7 +68,7 @@ export class Member {
     this.tellLeft = null;
     this.held = null;
     this.waitNoMore?.();
-    this.onLeave(this);
+    this.group.forget(this);
     tellLeft();
   }
 

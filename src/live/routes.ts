@@ -33,8 +33,9 @@ type ByClaim<R> = Map<Claim, Set<R>>;
 
 export function createRoutes<R extends Routed>(): Routes<R> {
   const readers = new Set<R>();
-  const everybody: ByClaim<R> = new Map();
   const unbound: ByClaim<R> = new Map();
+  /** All that are bound, whatever to. */
+  const boundAnyhow: ByClaim<R> = new Map();
   /** By field, then by what the event must have there. */
   const bound = new Map<string, Map<string, ByClaim<R>>>();
 
@@ -42,11 +43,12 @@ export function createRoutes<R extends Routed>(): Routes<R> {
     if (need === null) return [unbound];
     const byKey = bound.get(need.field) ?? new Map<string, ByClaim<R>>();
     bound.set(need.field, byKey);
-    return need.keys.map((key) => {
+    const places = need.keys.map((key) => {
       const place = byKey.get(key) ?? new Map<Claim, Set<R>>();
       byKey.set(key, place);
       return place;
     });
+    return [boundAnyhow, ...places];
   }
 
   function forgetPlaces({ need }: R): void {
@@ -59,12 +61,12 @@ export function createRoutes<R extends Routed>(): Routes<R> {
   return {
     add(reader) {
       readers.add(reader);
-      for (const place of [everybody, ...placesOf(reader)]) put(place, reader);
+      for (const place of placesOf(reader)) put(place, reader);
     },
 
     remove(reader) {
       if (!readers.delete(reader)) return;
-      for (const place of [everybody, ...placesOf(reader)]) take(place, reader);
+      for (const place of placesOf(reader)) take(place, reader);
       forgetPlaces(reader);
     },
 
@@ -98,7 +100,11 @@ export function createRoutes<R extends Routed>(): Routes<R> {
 
     holding(claims) {
       const found = new Set<R>();
-      for (const claim of claims) for (const reader of everybody.get(claim) ?? []) found.add(reader);
+      for (const claim of claims) {
+        for (const place of [unbound, boundAnyhow]) {
+          for (const reader of place.get(claim) ?? []) found.add(reader);
+        }
+      }
       return found;
     },
 

@@ -3,6 +3,8 @@
  * belongs to one subscription; a socket with several carries as many.
  */
 
+import type { StopSignal } from '../base/stop.ts';
+
 export interface Wire {
   /**
    * Takes a message, a JSON text in UTF-8; the bytes may be shared with other wires. Messages leave in the
@@ -20,7 +22,7 @@ export interface Wire {
 }
 
 /** As a promise, which resolves early when the signal fires. */
-export function drained(wire: Wire, signal: AbortSignal): Promise<void> {
+export function drained(wire: Wire, signal: StopSignal): Promise<void> {
   return new Promise((resolve) => {
     if (signal.aborted) return resolve();
     const done = () => {

@@ -12,17 +12,21 @@ import type { WebSocket } from 'ws';
 /** Nothing more is read from a client while it leaves so much unread itself. */
 const MAX_UNREAD_BYTES = 1_048_576;
 
-/** Counts pings and pongs of the WebSocket protocol as well: they cost as much to read. */
-export function limitIntake(socket: WebSocket, stream: Duplex, messagesPerSecond: number): void {
+/**
+ * Counts pings and pongs of the WebSocket protocol as well: they cost as much to read.
+ *
+ * @returns what is to be stopped when the socket has closed.
+ */
+export function limitIntake(socket: WebSocket, stream: Duplex, messagesPerSecond: number): Intake {
   const intake = new Intake(socket, messagesPerSecond);
   const count = () => intake.count();
   socket.on('message', count).on('ping', count).on('pong', count);
   stream.on('drain', () => intake.decide());
-  socket.once('close', () => intake.stop());
+  return intake;
 }
 
 /** A class, because there are thousands of them: its functions stand once. */
-class Intake {
+export class Intake {
   private readonly socket: WebSocket;
   private readonly perSecond: number;
   private tokens: number;

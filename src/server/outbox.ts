@@ -41,7 +41,7 @@ export class Outbox {
   private payloads: Buffer[] = [];
   private bytes = 0;
   private writtenAt = 0;
-  private readonly untilDrained = new Set<() => void>();
+  private untilDrained: Set<() => void> | null = null;
   private readonly look = () => this.tellDrained();
 
   constructor(options: OutboxOptions) {
@@ -86,10 +86,11 @@ export class Outbox {
   }
 
   private whenDrained(callback: () => void): () => void {
+    this.untilDrained ??= new Set();
     this.untilDrained.add(callback);
     // One that has drained already will not say so again.
     if (this.unsent() <= DRAINED_BYTES) setImmediate(this.look);
-    return () => this.untilDrained.delete(callback);
+    return () => this.untilDrained?.delete(callback);
   }
 
   private unsent(): number {
@@ -97,9 +98,9 @@ export class Outbox {
   }
 
   private tellDrained(): void {
-    if (this.untilDrained.size === 0 || this.unsent() > DRAINED_BYTES) return;
-    const callbacks = [...this.untilDrained];
-    this.untilDrained.clear();
+    if (this.untilDrained === null || this.unsent() > DRAINED_BYTES) return;
+    const callbacks = this.untilDrained;
+    this.untilDrained = null;
     for (const callback of callbacks) callback();
   }
 }

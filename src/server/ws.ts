@@ -101,7 +101,7 @@ export function openWsDoor(http: HttpServer, door: Door): WsDoor {
     const initTimeout = setTimeout(() => {
       closeFor(socket, CloseCode.ConnectionInitialisationTimeout, 'Connection initialisation timeout');
     }, limits.initTimeoutMs);
-    limitIntake(socket, stream, limits.maxSocketMessagesPerSecond);
+    const intake = limitIntake(socket, stream, limits.maxSocketMessagesPerSecond);
     const extra: Extra = {
       id: randomBytes(9).toString('base64url'),
       socket,
@@ -135,6 +135,7 @@ export function openWsDoor(http: HttpServer, door: Door): WsDoor {
     socket.once('close', (code, reason) => {
       metrics.sockets.dec();
       stopWatching();
+      intake.stop();
       clearTimeout(extra.initTimeout);
       void closed(code, String(reason));
     });
@@ -198,11 +199,14 @@ function createGraphqlServer(door: Door, answering: Set<Promise<unknown>>): Serv
         return [refusal('LIMIT_EXCEEDED', sentence)];
       }
       // Nothing is subscribed before the connection is acknowledged, and so has a principal.
-      return policy.prepare(operation, extra.principal as Principal, () => ({
+      const prepared = policy.prepare(operation, extra.principal as Principal, () => ({
         wire: extra.outbox.wire(new FrameEnvelope(id)),
         print: (result) =>
           JSON.stringify(formatResult(result, (error) => format(error, `${extra.id}/${id}`))),
       }));
+      // Its text has been read, and would be kept as long as the operation is open.
+      Object.assign(operation, { query: '' });
+      return prepared;
     },
 
     execute(args) {

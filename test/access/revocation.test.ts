@@ -5,9 +5,9 @@
 import { describe, expect, test } from 'vitest';
 import { anonymous, type Principal } from '../../src/access/principal.ts';
 import { checkToken } from '../../src/access/revocation.ts';
-import { codeOf, openBareSocket, openSocket, post } from '../doors/support/doors.ts';
+import { codeOf, openBareSocket, openSocket, post, until } from '../doors/support/doors.ts';
 import { recorderOf } from '../events/support/recorder.ts';
-import { unique, type Who, worldForFile } from '../support/world.ts';
+import { type Answer, unique, type Who, worldForFile } from '../support/world.ts';
 
 // Without readers and without news the second node hears of nothing that happens on the first.
 const world = worldForFile({ servers: 2 });
@@ -244,6 +244,72 @@ describe('a revoked token is refused', () => {
   });
 });
 
+describe('a change that waits while its token is revoked is refused:', () => {
+  /** Sends what waits for a lock that is held here, and frees it after what happens meanwhile. */
+  async function meanwhile(lock: string, send: () => Promise<Answer>, work: () => Promise<unknown>) {
+    const client = await world().db.connect();
+    try {
+      await client.query('begin');
+      await client.query(lock);
+      const answer = send();
+      await waitingForLocks(1);
+      await work();
+      await client.query('commit');
+      return await answer;
+    } finally {
+      client.release();
+    }
+  }
+
+  test('of rights', async () => {
+    const subject = unique('owner');
+    const token = await old({ subject });
+    const ref = `page/${unique('page')}`;
+    await one({ type: 'note', resource: ref }, { token });
+    const change = `mutation ($ref: ResourceRef!) {
+      setResourceAcl(ref: $ref, acl: { viewMeta: ["user/x"] }) { ref }
+    }`;
+    const answer = await meanwhile(
+      'select from resource for update',
+      () => world().send(change, { ref }, { token }),
+      () => revoke(subject),
+    );
+    expect(codeOf(answer)).toBe('UNAUTHENTICATED');
+    const look = 'query ($ref: ResourceRef!) { resource(ref: $ref) { acl { viewMeta } } }';
+    expect((await world().ask(look, { ref })).resource.acl.viewMeta).toEqual([]);
+  });
+
+  test('of tokens', async () => {
+    const chief = unique('chief');
+    const token = await old({ subject: chief, groups: ['admin'] });
+    const victim = unique('victim');
+    let answer: Promise<Answer> | undefined;
+    await meanwhile(
+      'select from installation for update',
+      () => world().send(REVOKE, { input: { subject: `user/${chief}`, issuedBefore: ago(30) } }),
+      async () => {
+        const input = { subject: `user/${victim}` };
+        answer = world().send(REVOKE, { input }, { token, server: second() });
+        await waitingForLocks(2);
+      },
+    );
+    expect(codeOf((await answer) ?? {})).toBe('UNAUTHENTICATED');
+    const spared = { token: await old({ subject: victim }) };
+    expect(codeOf(await world().send(VIEWER, {}, spared))).toBeUndefined();
+  });
+});
+
+test('a stream of a journal that does not exist is refused by a node that has heard nothing of it', async () => {
+  const subject = unique('waiting');
+  const token = await old({ subject });
+  const options = { token, server: second() };
+  expect(codeOf(await world().send(VIEWER, {}, options))).toBeUndefined();
+  await revoke(subject);
+  const query = 'subscription ($journal: String!) { eventStream(journal: $journal) { live } }';
+  const stream = world().watch(query, { journal: unique('none') }, { ...options, by: 'sse' });
+  expect(codeOf(await stream.next())).toBe('UNAUTHENTICATED');
+});
+
 test('what is recorded by a revoked token stands before the revocation, while both nodes record', async () => {
   const subject = unique('writer');
   const token = await old({ subject });
@@ -287,14 +353,7 @@ test('no journal comes to be while tokens are revoked, which would lack the revo
     const recorded = one({ journal, type: 'note' }).then(() => {
       isRecorded = true;
     });
-    const isWaiting = async () => {
-      const { rows } = await world().db.query(
-        `select from pg_stat_activity where wait_event_type = 'Lock' and query ilike '%insert into journal%'
-           and datname = current_database() and pid <> pg_backend_pid()`,
-      );
-      return rows.length > 0;
-    };
-    while (!isRecorded && !(await isWaiting())) await new Promise((resolve) => setTimeout(resolve, 5));
+    await Promise.race([recorded, waitingForLocks(1)]);
     expect(isRecorded).toBe(false);
     await client.query('commit');
     await recorded;
@@ -302,3 +361,12 @@ test('no journal comes to be while tokens are revoked, which would lack the revo
     client.release();
   }
 });
+
+/** Resolves when so many statements on this database wait for a lock. */
+async function waitingForLocks(count: number): Promise<void> {
+  const query = `select from pg_stat_activity where wait_event_type = 'Lock' and datname = current_database()`;
+  await until(
+    () => world().db.query(query),
+    ({ rows }) => rows.length >= count,
+  );
+}

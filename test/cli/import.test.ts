@@ -293,8 +293,9 @@ describe('eventree import', () => {
   });
 
   test('leaves changes of rights out: nobody may claim them', async () => {
-    const { code, summary } = await importLines([{ type: 'acl_change', resource: 'page/1' }]);
-    expect({ code, ...summary }).toMatchObject({ code: 0, recorded: 0, leftOut: 1 });
+    const changes = [{ type: 'acl_change', resource: 'page/1' }, { type: 'token_revocation' }];
+    const { code, summary } = await importLines(changes);
+    expect({ code, ...summary }).toMatchObject({ code: 0, recorded: 0, leftOut: 2 });
   });
 
   test('stops with a sentence where no line would fare better', async () => {

@@ -34,7 +34,8 @@ function byWs(go: (socket: WebSocket) => void, until: 'connected' | 'asked' | 'l
     const said = (type: string) =>
       new Promise<void>((resolve, reject) => {
         socket.on('message', (text) => {
-          if (JSON.parse(String(text)).type === type) resolve();
+          const message = JSON.parse(String(text));
+          if (message.type === type && message.payload?.errors === undefined) resolve();
         });
         socket.once('close', () => reject(new Error('The socket was closed.')));
       });
@@ -67,7 +68,11 @@ function bySse(until: 'asked' | 'live' = 'live'): Visit {
       body: JSON.stringify({ query: STREAM }),
       signal: leaving.signal,
     });
-    if (until === 'live') await (await response).body?.getReader().read();
+    if (until === 'live') {
+      const { status, body } = await response;
+      const { value } = (await body?.getReader().read()) ?? {};
+      if (status !== 200 || value === undefined) throw new Error(`There is no stream: ${status}.`);
+    }
     leaving.abort();
     await response.catch(() => {});
   };

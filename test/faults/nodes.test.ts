@@ -92,7 +92,7 @@ test(`nodes join, leave, are restarted in turn, killed, and frozen for ${SCALE.f
   const load = startLoad({
     outcomes,
     writers: 4,
-    pauseMs: 10,
+    pauseMs: 40,
     send: (input) => world.send(RECORD, { input }, { server: at(anyOf(serving).url) }),
   });
 

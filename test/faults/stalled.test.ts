@@ -23,28 +23,31 @@ const BURST_BATCH = 40;
 const EVENT_INTERVAL_MS = 20;
 const WINDOW_MS = 700;
 /** Of which the calmest counts: the machine has other work as well. */
-const WINDOWS = 5;
+const WINDOWS = 4;
+const MOST_TURNS = 4;
 /** Twice next to nothing is nothing to speak of. */
 const LEAST_P99_MS = 15;
 /** Who has taken nothing for so long is sent away; it may happen from half of that on. */
 const STALL_TIMEOUT_MS = 30_000;
 
 test(`${READERS} readers that stall cost the server at most 1 MiB each, and ${READERS} others no time; they miss nothing`, {
-  timeout: limitMs(120_000, 240_000),
+  timeout: limitMs(240_000, 480_000),
 }, async () => {
   const world = await openWorld({ servers: 0 });
   const server = await startServerProcess({ ...world.environment, ...INSPECTED });
   const inspector = await inspect(server);
   const proxy = await startTcpProxy(addressOf(server.url));
   const positionOf = await openCursors(world.db);
-  const startMany = (name: string, url: string): Follower[] =>
-    Array.from({ length: READERS }, (_, nth) => {
+  async function startMany(name: string, url: string, options: object): Promise<Follower[]> {
+    const followers = Array.from({ length: READERS }, (_, nth) => {
       const by = nth % 2 === 0 ? 'ws' : 'sse';
-      const options = { name: `${name} ${nth} by ${by}`, url: () => url, by, fields: 'payload' } as const;
-      return startFollower(world, positionOf, options);
+      const common = { name: `${name} ${nth} by ${by}`, url: () => url, by, fields: 'payload' } as const;
+      return startFollower(world, positionOf, { ...common, ...options });
     });
-  const healthy = startMany('healthy', server.url);
-  await Promise.all(healthy.map((follower) => follower.until(({ live }) => live)));
+    await Promise.all(followers.map((follower) => follower.until(({ live }) => live)));
+    return followers;
+  }
+  const healthy = await startMany('healthy', server.url, {});
 
   const outcomes = noOutcomes();
   const sentAtMs = new Map<string, number>();
@@ -76,36 +79,44 @@ test(`${READERS} readers that stall cost the server at most 1 MiB each, and ${RE
     return Math.min(...windows);
   }
 
-  const before = await calmestP99Ms();
-  const heldBefore = await inspector.heldBytes();
+  /** Others stall while the healthy ones are timed, and read on. */
+  async function stallOthers(): Promise<{ p99Ms: number; heldBytesEach: number }> {
+    const heldBefore = await inspector.heldBytes();
+    const after = healthy[0]?.messages.at(-1)?.cursor;
+    const stalled = await startMany('stalled', `http://127.0.0.1:${proxy.port}`, { after });
+    proxy.stall(true);
+    const stalledAtMs = performance.now();
+    for (let events = 0; events < BURST_EVENTS; events += BURST_BATCH) await record(BURST_BATCH, PAYLOAD);
+    const p99Ms = await calmestP99Ms();
+    const heldBytesEach = ((await inspector.heldBytes()) - heldBefore) / READERS;
+    await pause(stalledAtMs + SCALE.stalledMs - performance.now());
+    const isForLong = SCALE.stalledMs > STALL_TIMEOUT_MS;
+    if (isForLong) {
+      const left = async () => (await metric(at(server.url), 'eventree_live_readers')) - READERS;
+      await vi.waitUntil(async () => (await left()) === 0, { timeout: STALL_TIMEOUT_MS, interval: 100 });
+    }
+    const mostConnections = performance.now() - stalledAtMs < STALL_TIMEOUT_MS / 2 ? 1 : 2;
+    proxy.stall(false);
 
-  const stalled = startMany('stalled', `http://127.0.0.1:${proxy.port}`);
-  await Promise.all(stalled.map((follower) => follower.until(({ live }) => live)));
-  proxy.stall(true);
-  const stalledAtMs = performance.now();
-  for (let events = 0; events < BURST_EVENTS; events += BURST_BATCH) await record(BURST_BATCH, PAYLOAD);
-  const during = await calmestP99Ms();
-  const heldBytesEach = ((await inspector.heldBytes()) - heldBefore) / READERS;
-  await pause(stalledAtMs + SCALE.stalledMs - performance.now());
-  const isForLong = SCALE.stalledMs > STALL_TIMEOUT_MS;
-  if (isForLong) {
-    const left = async () => (await metric(at(server.url), 'eventree_live_readers')) - READERS;
-    await vi.waitUntil(async () => (await left()) === 0, { timeout: STALL_TIMEOUT_MS, interval: 100 });
+    expect(faultsOf(await historyOf(world.db, outcomes, [...healthy, ...stalled]))).toEqual([]);
+    for (const follower of stalled) {
+      expect(follower.connections()).toBeGreaterThanOrEqual(isForLong ? 2 : 1);
+      expect(follower.connections()).toBeLessThanOrEqual(mostConnections);
+      follower.close();
+    }
+    return { p99Ms, heldBytesEach };
   }
-  const stalledForMs = performance.now() - stalledAtMs;
-  proxy.stall(false);
 
-  expect(faultsOf(await historyOf(world.db, outcomes, [...healthy, ...stalled]))).toEqual([]);
+  await p99Ms();
+  const [alone, beside]: [number[], number[]] = [[], []];
+  // What else the machine does changes from one moment to the next: both are timed in turns.
+  for (let turns = 0; turns < MOST_TURNS; turns++) {
+    alone.push(await calmestP99Ms());
+    const { p99Ms, heldBytesEach } = await stallOthers();
+    beside.push(p99Ms);
+    expect(heldBytesEach).toBeLessThanOrEqual(MOST_BYTES_EACH);
+    if (Math.min(...beside) <= 2 * Math.max(LEAST_P99_MS, Math.min(...alone))) break;
+  }
+  expect(Math.min(...beside)).toBeLessThanOrEqual(2 * Math.max(LEAST_P99_MS, Math.min(...alone)));
   for (const follower of healthy) expect(follower.connections()).toBe(1);
-  const mostConnections = stalledForMs < STALL_TIMEOUT_MS / 2 ? 1 : 2;
-  for (const follower of stalled) {
-    expect(follower.connections()).toBeGreaterThanOrEqual(isForLong ? 2 : 1);
-    expect(follower.connections()).toBeLessThanOrEqual(mostConnections);
-  }
-
-  for (const follower of stalled) follower.close();
-  // What else the machine does may have changed meanwhile: the time it takes is held against before and after.
-  const after = await calmestP99Ms();
-  expect(during).toBeLessThanOrEqual(2 * Math.max(LEAST_P99_MS, before, after));
-  expect(heldBytesEach).toBeLessThanOrEqual(MOST_BYTES_EACH);
 });

@@ -26,7 +26,7 @@ const stream = (
 }`;
 const PLAIN = stream('id');
 /** Put into words for each viewer, by a look at the database. */
-const PERSONAL = stream('id parentHidden');
+const PERSONAL = stream('id parent { id }');
 const BATCH = 5;
 
 const ago = (seconds: number) => new Date(Date.now() - seconds * 1_000).toISOString();
@@ -57,9 +57,16 @@ function startWriting({ world, page, server }: Awaited<ReturnType<typeof openSta
   let isStopped = false;
   let recorded = 0;
   const write = async (nth: number) => {
+    let parentId: string | null = null;
     while (!isStopped) {
-      const input = Array.from({ length: BATCH }, () => ({ journal, type: 'note', resource: page }));
-      await world.ask(RECORD, { input }, { server: server(nth) });
+      const event = { journal, type: 'note', resource: page, parentId };
+      const input = Array.from({ length: BATCH }, () => event);
+      const answer: { recordEvents: { events: { id: string }[] } } = await world.ask(
+        RECORD,
+        { input },
+        { server: server(nth) },
+      );
+      parentId ??= answer.recordEvents.events[0]?.id ?? null;
       recorded += BATCH;
     }
   };
@@ -82,15 +89,18 @@ interface Heard {
   isLive: boolean;
   /** The code of the error that it has ended with. */
   end: unknown;
+  /** Messages that told an error beside data. */
+  torn: number;
 }
 
 /** What a stream brings, until it ends. */
 function listen(source: Stream<Answer>): Heard {
-  const heard: Heard = { ids: [], cursor: null, isLive: false, end: null };
+  const heard: Heard = { ids: [], cursor: null, isLive: false, end: null, torn: 0 };
   (async () => {
     for await (const answer of source) {
       if (answer.errors !== undefined) {
         heard.end = codeOf(answer);
+        if (answer.data != null) heard.torn++;
         continue;
       }
       const { events, cursor, live } = answer.data.eventStream;
@@ -155,8 +165,8 @@ test('open streams stop exactly at the revocation, on both nodes, and go on with
     expect(given).toEqual(ids.slice(0, before));
     expect(positionOf(cursor as string)).toBeLessThanOrEqual(position);
   }
-  for (const { ids: given, end } of personal) {
-    expect(end).toBe('UNAUTHENTICATED');
+  for (const { ids: given, end, torn } of personal) {
+    expect([end, torn]).toEqual(['UNAUTHENTICATED', 0]);
     // What was looked up for a token that was revoked meanwhile is not told.
     expect(given).toEqual(ids.slice(0, given.length));
     expect(given.length).toBeLessThanOrEqual(before);
@@ -171,6 +181,28 @@ test('open streams stop exactly at the revocation, on both nodes, and go on with
   });
   await until(() => kept.every(({ ids: given }) => given.length >= ids.length));
   for (const { ids: given, end } of kept) expect([end, given]).toEqual([null, ids]);
+});
+
+test('a node that finds the revocation among events in the journal stops streams there as well', async () => {
+  // Without Redis it hears of events by looking, once a second: of all of these at once.
+  const world = await openWorld({ servers: 2 });
+  const [first = expect.fail(), second = expect.fail()] = world.servers;
+  const page = 'page/jane';
+  await world.ask(PUT, { input: { ref: page, acl: { viewData: ['user/jane'] } } });
+  const token = await world.token({ subject: 'jane', ageSeconds: 60 });
+  const variables = { journal: 'main', from: 'NOW', maxBatch: 7 };
+  const heard = listen(world.watch(PLAIN, variables, { token, server: second }));
+  await until(() => heard.isLive);
+  const record = async (): Promise<string[]> => {
+    const input = Array.from({ length: 20 }, () => ({ type: 'note', resource: page }));
+    const { recordEvents } = await world.ask(RECORD, { input }, { server: first });
+    return recordEvents.events.map(({ id }: { id: string }) => id);
+  };
+  const before = await record();
+  await world.ask(REVOKE, { input: { subject: 'user/jane', issuedBefore: ago(30) } }, { server: first });
+  await record();
+  await until(() => heard.end !== null);
+  expect([heard.end, heard.ids]).toEqual(['UNAUTHENTICATED', before]);
 });
 
 test('a stream that reads the journal reads no further, and goes on with a new token', {

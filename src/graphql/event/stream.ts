@@ -8,12 +8,12 @@
  * Messages that are read from the journal are executed by whoever runs the subscription. Live ones are
  * executed here, once for all whose answers are the same, and go to the wire as they are.
  */
-import type { DocumentNode, ExecutionResult, GraphQLResolveInfo } from 'graphql';
+import { type DocumentNode, type ExecutionResult, execute, type GraphQLResolveInfo } from 'graphql';
 import { ADMIN, ANONYMOUS } from '../../access/claim.ts';
 import { isAdmin, type Principal } from '../../access/principal.ts';
 import type { ResourceRef } from '../../access/resource-ref.ts';
-import { abortable } from '../../base/abortable.ts';
 import { EventreeError } from '../../base/errors.ts';
+import { Stop } from '../../base/stop.ts';
 import type { Position, SeenEvent } from '../../events/event.ts';
 import type { EventFilterInput } from '../../events/filter/filter.ts';
 import { type Journal, unwritten } from '../../events/journal.ts';
@@ -102,7 +102,7 @@ first, then what happens, with no gap and no repeat between the two. Without \`a
     subscribe: async (_, args, context, info) => {
       const wording = wordingOf('event', context, info);
       const request = await openStream({ ...args, from: 'NOW', maxBatch: DEFAULT_BATCH }, wording, context);
-      return outcomes(context, request, ({ events }) => events);
+      return new Outcomes(context, request, ({ events }) => events);
     },
     resolve: (outcome: Outcome<SeenEvent>) => unwrap(outcome),
   }),
@@ -126,7 +126,7 @@ moves the cursor on.`,
     extensions: SHARED,
     subscribe: async (_, args, context, info) => {
       const request = await openStream(args, wordingOf('delivery', context, info), context);
-      return outcomes(context, request, (message) => [message]);
+      return new Outcomes(context, request, (message) => [message]);
     },
     resolve: (outcome: Outcome<Delivery>) => unwrap(outcome),
   }),
@@ -165,9 +165,10 @@ function wordingOf(
   { core, outlet }: Context,
   { operation, schema }: GraphQLResolveInfo,
 ): Wording {
-  const { document, operationName, variables, answer, print } = opened(outlet);
+  const { operation: what, print } = opened(outlet);
+  const { document, operationName, variableValues } = what;
   const { shared, variables: used } = selectionOf(schema, document, operation);
-  const said = Object.fromEntries(used.map((name) => [name, variables[name] ?? null]));
+  const said = Object.fromEntries(used.map((name) => [name, variableValues?.[name] ?? null]));
   return {
     key: JSON.stringify([nameOf(document), operationName, said]),
     shared,
@@ -175,7 +176,7 @@ function wordingOf(
     word(delivery, viewer) {
       const value = unit === 'event' ? delivery.events[0] : delivery;
       const context = new Context(core, shared ? anyoneLike(viewer) : viewer, { shared });
-      const result = answer({ value }, context);
+      const result = execute({ ...what, rootValue: { value }, contextValue: context });
       return result instanceof Promise ? result.then(accepted).then(print) : print(result);
     },
   };
@@ -221,24 +222,56 @@ function opened(outlet: Outlet | null): Outlet {
   return outlet;
 }
 
-function outcomes<T>(
-  { core }: Context,
-  request: FollowRequest,
-  unpack: (delivery: Delivery) => readonly T[],
-): AsyncGenerator<Outcome<T>, void> {
-  return abortable((signal) => tellOutcomes(follow(core.follow, request, signal), unpack));
-}
+/**
+ * A stream's values, and the failure that ends it. Can be left while it waits: `return()` of an async
+ * generator is queued behind the pending `next()`, so what a reader who has gone was waiting for would be
+ * held for ever.
+ */
+class Outcomes<T> implements AsyncGenerator<Outcome<T>, void> {
+  private readonly stop = new Stop();
+  private readonly deliveries: AsyncGenerator<Delivery, void>;
+  private readonly unpack: (delivery: Delivery) => readonly T[];
+  private values: T[] = [];
 
-async function* tellOutcomes<T>(
-  deliveries: AsyncGenerator<Delivery, void>,
-  unpack: (delivery: Delivery) => readonly T[],
-): AsyncGenerator<Outcome<T>, void> {
-  try {
-    for await (const delivery of deliveries) {
-      for (const value of unpack(delivery)) yield { value };
+  constructor({ core }: Context, request: FollowRequest, unpack: (delivery: Delivery) => readonly T[]) {
+    this.deliveries = follow(core.follow, request, this.stop);
+    this.unpack = unpack;
+  }
+
+  async next(): Promise<IteratorResult<Outcome<T>, void>> {
+    try {
+      while (!this.stop.aborted) {
+        if (this.values.length > 0) return { done: false, value: { value: this.values.shift() as T } };
+        const { done, value } = await this.deliveries.next();
+        if (done) break;
+        this.values = [...this.unpack(value)];
+      }
+    } catch (failure) {
+      if (!this.stop.aborted) {
+        this.stop.fire();
+        return { done: false, value: { failure } };
+      }
     }
-  } catch (failure) {
-    yield { failure };
+    return { done: true, value: undefined };
+  }
+
+  async return(): Promise<IteratorResult<Outcome<T>, void>> {
+    this.stop.fire();
+    await this.deliveries.return();
+    return { done: true, value: undefined };
+  }
+
+  async throw(error: unknown): Promise<IteratorResult<Outcome<T>, void>> {
+    await this.return();
+    throw error;
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.return();
+  }
+
+  [Symbol.asyncIterator](): this {
+    return this;
   }
 }
 

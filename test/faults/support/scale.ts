@@ -15,7 +15,7 @@ const SHORT = {
   revocations: 60,
   clientsCutAtOnce: 150,
   timesCutAtOnce: 1,
-  connections: 600,
+  connections: 1_500,
 };
 
 const FULL: typeof SHORT = {
@@ -23,7 +23,7 @@ const FULL: typeof SHORT = {
   redisRounds: 10,
   serverKills: 50,
   postgresRestarts: 12,
-  nodeRounds: 3,
+  nodeRounds: 2,
   frozenMs: 60_000,
   stalledReaders: 50,
   stalledMs: 45_000,
