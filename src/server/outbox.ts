@@ -18,12 +18,13 @@ export interface Envelope {
   write(into: Buffer, at: number, payload: Buffer): number;
 }
 
-export interface OutboxOptions {
+/** What an outbox writes to. */
+export interface Outlet {
   /** Where bytes go, each write in one piece. */
   readonly stream: Pick<Writable, 'write' | 'writableLength' | 'on'>;
   /** False when nothing may be written any more. */
-  readonly isOpen: () => boolean;
-  readonly onWritten: (messages: number) => void;
+  isOpen(): boolean;
+  onWritten(messages: number): void;
 }
 
 const GATHER_MS = 5;
@@ -35,7 +36,7 @@ const DRAINED_BYTES = 65_536;
 
 /** A class, because there are thousands of them: its functions stand once. */
 export class Outbox {
-  private readonly options: OutboxOptions;
+  private readonly outlet: Outlet;
   /** Side by side, and not in pairs, which would be one object more for each message and connection. */
   private envelopes: Envelope[] = [];
   private payloads: Buffer[] = [];
@@ -44,9 +45,9 @@ export class Outbox {
   private untilDrained: Set<() => void> | null = null;
   private readonly look = () => this.tellDrained();
 
-  constructor(options: OutboxOptions) {
-    this.options = options;
-    options.stream.on('drain', this.look);
+  constructor(outlet: Outlet) {
+    this.outlet = outlet;
+    outlet.stream.on('drain', this.look);
   }
 
   wire(envelope: Envelope): Wire {
@@ -63,16 +64,16 @@ export class Outbox {
     this.envelopes = [];
     this.payloads = [];
     this.bytes = 0;
-    const { stream, isOpen, onWritten } = this.options;
-    if (!isOpen()) return;
+    const { outlet } = this;
+    if (!outlet.isOpen()) return;
     this.writtenAt = performance.now();
     const block = Buffer.allocUnsafe(bytes);
     let at = 0;
     payloads.forEach((payload, nth) => {
       at = (envelopes[nth] as Envelope).write(block, at, payload);
     });
-    stream.write(block, this.look);
-    onWritten(payloads.length);
+    outlet.stream.write(block, this.look);
+    outlet.onWritten(payloads.length);
   }
 
   private push(envelope: Envelope, payload: Buffer): boolean {
@@ -94,7 +95,7 @@ export class Outbox {
   }
 
   private unsent(): number {
-    return this.options.stream.writableLength + this.bytes;
+    return this.outlet.stream.writableLength + this.bytes;
   }
 
   private tellDrained(): void {
