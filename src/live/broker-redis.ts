@@ -37,6 +37,8 @@ export function createRedisBroker(address: RedisAddress, installation: string, l
   const prefix = `eventree:${FORMAT}:${installation}:`;
   /** By journal, how far it goes, where that could not be said. */
   const unsent = new Map<string, Head>();
+  /** By journal, whether another node was listening when something was last said. */
+  const heard = new Map<string, boolean>();
   let waitingChars = 0;
 
   const pubsub = connect(address, { onMessage, onSubscribed, onPublishable: sendHeads }, logger);
@@ -73,10 +75,14 @@ export function createRedisBroker(address: RedisAddress, installation: string, l
   }
 
   function send(text: string, head: Head): void {
+    const { name } = head.journal;
     waitingChars += text.length;
     pubsub
-      .publish(prefix + head.journal.name, node + text)
-      .catch(() => keep(head))
+      .publish(prefix + name, node + text)
+      .then(
+        (receivers) => void heard.set(name, receivers > (listeners.has(name) ? 1 : 0)),
+        () => keep(head),
+      )
       .finally(() => {
         waitingChars -= text.length;
       });
@@ -95,6 +101,8 @@ export function createRedisBroker(address: RedisAddress, installation: string, l
       local.announce(announcement);
       const head = headOf(announcement);
       if (waitingChars > MAX_WAITING_CHARS) keep(head);
+      // Whoever comes to listen meanwhile reads the journal up to there.
+      else if (heard.get(head.journal.name) === false) send(JSON.stringify(head), head);
       else send(toMessage(announcement), head);
     },
 

@@ -72,7 +72,7 @@ export class Outbox {
     payloads.forEach((payload, nth) => {
       at = (envelopes[nth] as Envelope).write(block, at, payload);
     });
-    outlet.stream.write(block, this.look);
+    outlet.stream.write(block);
     outlet.onWritten(payloads.length);
   }
 
@@ -89,7 +89,7 @@ export class Outbox {
   private whenDrained(callback: () => void): () => void {
     this.untilDrained ??= new Set();
     this.untilDrained.add(callback);
-    // One that has drained already will not say so again.
+    // One that has drained already, or was never full, will not say so.
     if (this.unsent() <= DRAINED_BYTES) setImmediate(this.look);
     return () => this.untilDrained?.delete(callback);
   }

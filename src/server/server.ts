@@ -56,6 +56,8 @@ export interface RunningServer {
   stop(): Promise<void>;
 }
 
+/** How often connections that have become idle are closed while the server stops. */
+const SWEEP_MS = 50;
 const DEVELOPMENT_TOKEN_DAYS = 30;
 const MAIN_JOURNAL = 'main';
 /** RFC 7518, 3.2: as long as what HS256 makes of it. */
@@ -216,9 +218,11 @@ async function start(
     stopping.abort();
     const closed = new Promise<void>((resolve) => http.close(() => resolve()));
     const goodbye = ws.close(config.drainTimeoutMs);
-    http.closeIdleConnections();
+    // One that is answered now, or whose stream ends, is kept open by its client for what it may ask next.
+    const sweeping = setInterval(() => http.closeIdleConnections(), SWEEP_MS);
     const impatience = setTimeout(() => http.closeAllConnections(), config.drainTimeoutMs);
     await Promise.all([closed, goodbye]);
+    clearInterval(sweeping);
     clearTimeout(impatience);
   });
 

@@ -102,12 +102,44 @@ test.each(['pubsub', 'normal'])(
       await all();
     }
     await bothConnected(true);
+    // By this it learns that somebody listens again.
+    record();
+    await all();
     told.length = 0;
     record();
     await all();
     expect(told).toEqual([expect.objectContaining({ events: expect.any(Array) })]);
   },
 );
+
+test('events are sent where another node listens; to nobody, only how far the journal goes', async () => {
+  const redis = await startRedis();
+  const recording = await openBroker(redis.url);
+  recording.subscribe(JOURNAL.name, () => {});
+  const tap = new Redis(redis.url);
+  onTestFinished(() => tap.disconnect());
+  const said: string[] = [];
+  tap.on('message', (_, message) => said.push(message));
+  // The first goes out with its events: nobody knows yet who listens.
+  recording.announce(newsOf(1, 'first'));
+  // Answered, and with it the first one's.
+  const client = new Redis(redis.url);
+  onTestFinished(() => client.disconnect());
+  await vi.waitUntil(async () =>
+    /calls=1,/.test(
+      await client.info('commandstats').then((text) => /cmdstat_publish:(.*)/.exec(text)?.[1] ?? ''),
+    ),
+  );
+  await new Promise((resolve) => setTimeout(resolve, 50));
+  await tap.subscribe(CHANNEL);
+  recording.announce(newsOf(3, 'unknown to us, somebody listens'));
+  await vi.waitUntil(() => said.length === 1);
+  expect(said[0]).toContain('"head":3');
+  expect(said[0]).not.toContain('events');
+  recording.announce(newsOf(4, 'now we know'));
+  await vi.waitUntil(() => said.length === 2);
+  expect(said[1]).toContain('now we know');
+});
 
 test('what a node that has lost Redis could not say, it says when it is back', async () => {
   const redis = await startRedis();

@@ -112,7 +112,8 @@ export function connectToCluster(urls: readonly string[], events: PubSubEvents, 
 
   return {
     description: `Redis Cluster at ${urls.map((url) => new URL(url).host).join(', ')}`,
-    publish: (channel, message) => cluster.spublish(channel, message),
+    // Its types do not say what Redis answers: how many listen.
+    publish: (channel, message) => cluster.spublish(channel, message) as Promise<number>,
     subscribe(channel) {
       places.set(channel, null);
       settle(channel);

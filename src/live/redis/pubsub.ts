@@ -21,8 +21,8 @@ export type RedisAddress =
 export interface PubSub {
   /** For people. */
   readonly description: string;
-  /** Rejects where the message was not sent, or nobody knows. */
-  publish(channel: string, message: string): Promise<unknown>;
+  /** Answers how many connections listen. Rejects where the message was not sent, or nobody knows. */
+  publish(channel: string, message: string): Promise<number>;
   subscribe(channel: string): void;
   unsubscribe(channel: string): void;
   /** To be called every second: finds connections that are dead, and subscribes again to what was lost. */
