@@ -104,8 +104,13 @@ export class Group implements LiveReader {
     const { letters } = this;
     if (letters.length === 0) return;
     this.letters = [];
-    if (this.unit === 'event') this.sayEach(letters);
-    else this.sayTogether(letters, upTo);
+    try {
+      if (this.unit === 'event') this.sayEach(letters);
+      else this.sayTogether(letters, upTo);
+    } catch {
+      // What cannot be put into words for all, each member finds out for itself.
+      this.behind();
+    }
   }
 
   revoke(position: Position): void {

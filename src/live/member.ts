@@ -16,8 +16,7 @@ export interface Message {
   readonly payload: Buffer;
 }
 
-/** Held for one member, at most. */
-const MAX_HELD_BYTES = 262_144;
+/** Held for one member, at most. Their bytes are limited by its wire. */
 const MAX_HELD_MESSAGES = 1_000;
 
 /** A class, because there are thousands of them: its functions stand once. */
@@ -50,9 +49,13 @@ export class Member {
     if (this.tellLeft === null) return;
     if (this.held === null && this.send(message)) return;
     this.held ??= this.waitForRoom();
+    const bytes = message.payload.length;
+    if (this.held.length >= MAX_HELD_MESSAGES || !this.wire.reserve(bytes)) {
+      this.leave();
+      return;
+    }
     this.held.push(message);
-    this.heldBytes += message.payload.length;
-    if (this.held.length > MAX_HELD_MESSAGES || this.heldBytes > MAX_HELD_BYTES) this.leave();
+    this.heldBytes += bytes;
   }
 
   /** From now on messages go to the wire: those held that lie behind this position, then the new ones. */
@@ -67,6 +70,7 @@ export class Member {
     if (tellLeft === null) return;
     this.tellLeft = null;
     this.held = null;
+    this.wire.free(this.heldBytes);
     this.waitNoMore?.();
     this.group.forget(this);
     tellLeft();
@@ -82,11 +86,11 @@ export class Member {
   private sendHeld(): void {
     const messages = this.held ?? [];
     const refused = messages.findIndex((message) => !this.send(message));
-    this.held = null;
-    this.heldBytes = 0;
-    if (refused === -1) return;
-    this.held = this.waitForRoom().concat(messages.slice(refused));
-    for (const { payload } of this.held) this.heldBytes += payload.length;
+    const kept = refused === -1 ? [] : messages.slice(refused);
+    const keptBytes = kept.reduce((sum, { payload }) => sum + payload.length, 0);
+    this.wire.free(this.heldBytes - keptBytes);
+    this.heldBytes = keptBytes;
+    this.held = kept.length === 0 ? null : this.waitForRoom().concat(kept);
   }
 
   /** @returns room for what is held meanwhile. */

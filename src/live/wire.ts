@@ -14,6 +14,14 @@ export interface Wire {
    */
   push(payload: Buffer): boolean;
   /**
+   * Asks to hold so many bytes for later; all subscriptions of a connection share what it may hold.
+   *
+   * @returns false where that would be too much.
+   */
+  reserve(bytes: number): boolean;
+  /** What was reserved is held no more. */
+  free(bytes: number): void;
+  /**
    * Calls back once, when there is room again after `push` has refused; never, if the network has gone.
    *
    * @returns how to be called no more.

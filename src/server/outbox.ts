@@ -31,6 +31,8 @@ const GATHER_MS = 5;
 const WRITE_AT_BYTES = 65_536;
 /** Waiting for the network or for a write: a connection with more is full. */
 const FULL_BYTES = 262_144;
+/** Held for all of its subscriptions, beside what waits. */
+const HELD_BYTES = 262_144;
 /** It has drained when no more than this waits. */
 const DRAINED_BYTES = 65_536;
 
@@ -41,6 +43,7 @@ export class Outbox {
   private envelopes: Envelope[] = [];
   private payloads: Buffer[] = [];
   private bytes = 0;
+  private held = 0;
   private writtenAt = 0;
   private untilDrained: Set<() => void> | null = null;
   private readonly look = () => this.tellDrained();
@@ -53,6 +56,10 @@ export class Outbox {
   wire(envelope: Envelope): Wire {
     return {
       push: (payload) => this.push(envelope, payload),
+      reserve: (bytes) => this.reserve(bytes),
+      free: (bytes) => {
+        this.held -= bytes;
+      },
       whenDrained: (callback) => this.whenDrained(callback),
     };
   }
@@ -83,6 +90,12 @@ export class Outbox {
     this.payloads.push(payload);
     this.bytes += envelope.size(payload);
     if (this.bytes >= WRITE_AT_BYTES) this.flush();
+    return true;
+  }
+
+  private reserve(bytes: number): boolean {
+    if (this.held + bytes > HELD_BYTES) return false;
+    this.held += bytes;
     return true;
   }
 

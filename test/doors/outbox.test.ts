@@ -131,3 +131,12 @@ test('nothing is written any more to a connection that is closing', async () => 
   outbox.flush();
   expect(writes).not.toHaveBeenCalled();
 });
+
+test('all subscriptions of a connection share what it may hold', async () => {
+  const { outbox } = await openConnection();
+  const [one, other] = [outbox.wire(BARE), outbox.wire(BARE)];
+  expect(one.reserve(200_000)).toBe(true);
+  expect(other.reserve(100_000)).toBe(false);
+  one.free(200_000);
+  expect(other.reserve(100_000)).toBe(true);
+});

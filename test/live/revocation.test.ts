@@ -88,8 +88,9 @@ function startWriting({ world, page, server }: Awaited<ReturnType<typeof openSta
 interface Heard {
   readonly ids: string[];
   cursor: string | null;
-  /** Whether its last message was. */
   isLive: boolean;
+  /** Whether it has read the journal again when it was live. */
+  hasFallenBehind: boolean;
   /** The code of the error that it has ended with. */
   end: unknown;
   /** Messages that told an error beside data. */
@@ -98,7 +99,7 @@ interface Heard {
 
 /** What a stream brings, until it ends. */
 function listen(source: Stream<Answer>): Heard {
-  const heard: Heard = { ids: [], cursor: null, isLive: false, end: null, torn: 0 };
+  const heard: Heard = { ids: [], cursor: null, isLive: false, hasFallenBehind: false, end: null, torn: 0 };
   (async () => {
     for await (const answer of source) {
       if (answer.errors !== undefined) {
@@ -108,7 +109,8 @@ function listen(source: Stream<Answer>): Heard {
       }
       const { events, cursor, live } = answer.data.eventStream;
       heard.ids.push(...events.map(({ id }: { id: string }) => id));
-      Object.assign(heard, { cursor, isLive: live });
+      heard.hasFallenBehind ||= heard.isLive && !live;
+      Object.assign(heard, { cursor, isLive: heard.isLive || live });
     }
     heard.end ??= 'complete';
   })().catch((error: unknown) => {
@@ -208,7 +210,7 @@ test('a node that finds the revocation among events in the journal stops streams
   await until(() => heard.end !== null && kept.ids.length === 40);
   expect([heard.end, heard.ids]).toEqual(['UNAUTHENTICATED', before]);
   // By a newer token a stream goes on without reading the journal again.
-  expect(kept).toMatchObject({ end: null, ids: [...before, ...after], isLive: true });
+  expect(kept).toMatchObject({ end: null, ids: [...before, ...after], hasFallenBehind: false });
 });
 
 test('what would be looked up for a token that was revoked meanwhile is not told', async () => {

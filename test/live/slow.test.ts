@@ -50,6 +50,8 @@ test('one that takes its time over a delivery is not told what was recorded mean
   let pushed = 0;
   const { stream, expiresAt, record } = await openStream({
     push: () => ++pushed > 0,
+    reserve: () => true,
+    free: () => {},
     whenDrained: () => () => {},
   });
   await record();
@@ -61,6 +63,8 @@ test('one that takes its time over a delivery is not told what was recorded mean
 test('one whose network takes nothing is not waited for once its token has expired', async () => {
   const { stream, expiresAt, record } = await openStream({
     push: () => false,
+    reserve: () => true,
+    free: () => {},
     whenDrained: () => () => {},
   });
   const end = stream.next();
