@@ -51,7 +51,6 @@ export function createTokenRevocation(options: OwnEventOptions): RevokeTokens {
     if (issuedBefore !== null && issuedBefore > nowMs + limits.maxClockSkewMs) {
       throw new EventreeError('BAD_USER_INPUT', 'issuedBefore lies in the future.');
     }
-    await registry.confirm(principal);
     const revocation = { subject, issuedBefore: issuedBefore ?? nowMs };
     const inForce = await commitChange(options, (client) => revoke(client, revocation, principal));
     await registry.refresh();

@@ -84,6 +84,7 @@ const SCHEMA_COST = 2_000;
  * has 2 × 256 + 64.
  */
 const MAX_NESTING = 600;
+const MAX_STREAM_VARIABLES_CHARS = 65_536;
 
 export function createPolicy(core: Core, limits: PolicyLimits, findText: FindText): Policy {
   const yoga = createYoga({
@@ -113,7 +114,7 @@ export function createPolicy(core: Core, limits: PolicyLimits, findText: FindTex
     const { parse, validate } = yoga.getEnveloped({});
     const document = parseWithin(query, parse, limits.maxQueryTokens);
     if (document instanceof GraphQLError) return [document];
-    const errors = validate(schema, document) as readonly GraphQLError[];
+    const errors = validateSafely(() => validate(schema, document) as readonly GraphQLError[]);
     if (errors.length > 0) return errors.map(withCode('GRAPHQL_VALIDATION_FAILED'));
     if (query.length <= LONGEST_REMEMBERED_CHARS) remember(query, document);
     return document;
@@ -156,6 +157,11 @@ export function createPolicy(core: Core, limits: PolicyLimits, findText: FindTex
       if (isDeeperThan(variables, MAX_NESTING)) {
         return [refusal('LIMIT_EXCEEDED', `The variables are nested deeper than ${MAX_NESTING} levels.`)];
       }
+      const isStream = operation.operation === OperationTypeNode.SUBSCRIPTION;
+      if (isStream && JSON.stringify(variables ?? null).length > MAX_STREAM_VARIABLES_CHARS) {
+        const sentence = `The variables are kept as long as the subscription is open, and are more than ${MAX_STREAM_VARIABLES_CHARS} characters of JSON: ask for less in one.`;
+        return [refusal('LIMIT_EXCEEDED', sentence)];
+      }
       const tooCostly = weigh(document, operation, variables ?? {});
       if (tooCostly !== null) return [tooCostly];
       const what = {
@@ -164,11 +170,20 @@ export function createPolicy(core: Core, limits: PolicyLimits, findText: FindTex
         variableValues: variables ?? null,
         operationName: operationName ?? null,
       };
-      const isStream = operation.operation === OperationTypeNode.SUBSCRIPTION;
       const outlet = isStream && exit !== undefined ? { ...exit(), operation: what } : null;
       return { ...what, contextValue: new Context(core, principal, { outlet }) };
     },
   };
+}
+
+/** One of graphql's own rules throws what it should report. */
+function validateSafely(validate: () => readonly GraphQLError[]): readonly GraphQLError[] {
+  try {
+    return validate();
+  } catch (error) {
+    if (error instanceof GraphQLError) return [error];
+    throw error;
+  }
 }
 
 function parseWithin(

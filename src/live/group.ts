@@ -104,13 +104,8 @@ export class Group implements LiveReader {
     const { letters } = this;
     if (letters.length === 0) return;
     this.letters = [];
-    try {
-      if (this.unit === 'event') this.sayEach(letters);
-      else this.sayTogether(letters, upTo);
-    } catch {
-      // What cannot be put into words for all, each member finds out for itself.
-      this.behind();
-    }
+    if (this.unit === 'event') this.sayEach(letters);
+    else this.sayTogether(letters, upTo);
   }
 
   revoke(position: Position): void {
@@ -145,12 +140,16 @@ export class Group implements LiveReader {
   }
 
   private sayEach(letters: readonly Letter[]): void {
-    for (const letter of letters) if ('event' in letter) this.say(this.speaker.sayEvent(letter));
+    for (const letter of letters) {
+      if (this.members.length === 0) return;
+      if ('event' in letter) this.say(this.speaker.sayEvent(letter));
+    }
   }
 
   private sayTogether(letters: readonly Letter[], upTo: Position): void {
     const batches = batchesOf(letters, this.maxBatch);
     batches.forEach((batch, nth) => {
+      if (this.members.length === 0) return;
       const position = nth === batches.length - 1 ? upTo : positionOf(batch.at(-1) as Letter);
       const events = batch.filter((letter) => 'event' in letter);
       const hidden = batch.flatMap((letter) => ('hidden' in letter ? [letter.hidden] : []));

@@ -52,7 +52,14 @@ export function createGroups(hub: Hub, silenceMs: number): Groups {
     },
     look() {
       const now = Date.now();
-      for (const group of groups.values()) group.look(now, silenceMs);
+      for (const group of groups.values()) {
+        try {
+          group.look(now, silenceMs);
+        } catch {
+          // What cannot be put into words for all, each member finds out for itself.
+          group.behind();
+        }
+      }
     },
   };
 }

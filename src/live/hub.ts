@@ -27,7 +27,7 @@ import type { Broker, News } from './broker.ts';
 import { createRoutes, type Routed } from './routes.ts';
 import { aclsOf, sightOf } from './sight.ts';
 
-/** Who has joined the live end. Every call is synchronous and must not throw. */
+/** Who has joined the live end. Every call is synchronous; one that throws sends the reader to the journal. */
 export interface LiveReader extends Routed {
   readonly principal: Principal;
   /** An event that the reader may see, by its claims, and may want; whether it does is up to its filter. */
@@ -166,7 +166,6 @@ export function createHub({ name, broker, reader, findHead, onError }: HubOption
   function route(events: readonly UnjudgedEvent[], upTo: number): void {
     const told = new Set<LiveReader>();
     for (const { event, acl } of events) {
-      if (event.type === ACL_CHANGE) tellHidden(event, told);
       if (event.type === TOKEN_REVOCATION) {
         const { subject, issuedBefore } = revocationOf(event);
         tellRevoked(routes.holding([subject]), new Map([[subject, issuedBefore]]), event.position);
@@ -174,13 +173,26 @@ export function createHub({ name, broker, reader, findHead, onError }: HubOption
       const seen: SeenEvent[] = [];
       routes.visit(event, acl, (each, level) => {
         // One for all who see it alike: they recognise what they share by it.
-        seen[level] ??= { event, level };
-        each.offer(seen[level]);
+        const shared = seen[level] ?? { event, level };
+        seen[level] = shared;
         told.add(each);
+        safely(each, () => each.offer(shared));
       });
+      // Behind the event itself, with which it makes one message for who sees both.
+      if (event.type === ACL_CHANGE) tellHidden(event, told);
     }
     moveTo(upTo);
-    for (const each of told) each.settle(upTo as Position);
+    for (const each of told) safely(each, () => each.settle(upTo as Position));
+  }
+
+  /** One that fails must not keep the others from what is theirs. */
+  function safely(each: LiveReader, tell: () => void): void {
+    try {
+      tell();
+    } catch (error) {
+      onError(error);
+      each.behind();
+    }
   }
 
   function moveTo(to: number): void {
@@ -192,14 +204,15 @@ export function createHub({ name, broker, reader, findHead, onError }: HubOption
     for (const each of routes.holding(holders(aclsOf(change).old_acl, 'viewMeta'))) {
       const sight = sightOf(change, each);
       if (sight !== null && sight.before > NOTHING && sight.after === NOTHING) {
-        each.hide(sight.resource, change.position);
         told.add(each);
+        safely(each, () => each.hide(sight.resource, change.position));
       }
     }
   }
 
   function tellRevoked(readers: Iterable<LiveReader>, revocations: Revocations, at: Position): void {
-    for (const each of [...readers]) if (isRevoked(each.principal, revocations)) each.revoke(at);
+    for (const each of [...readers])
+      if (isRevoked(each.principal, revocations)) safely(each, () => each.revoke(at));
   }
 
   return {

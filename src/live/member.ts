@@ -14,6 +14,8 @@ export interface Message {
   /** Who has it has everything up to here. */
   readonly position: Position;
   readonly payload: Buffer;
+  /** Says where the reader stands and nothing else, also where it has stood before. */
+  readonly isCheckpoint: boolean;
 }
 
 /** Held for one member, at most. Their bytes are limited by its wire. */
@@ -71,19 +73,21 @@ export class Member {
     this.tellLeft = null;
     this.held = null;
     this.wire.free(this.heldBytes);
+    this.heldBytes = 0;
     this.waitNoMore?.();
     this.group.forget(this);
     tellLeft();
   }
 
-  private send({ position, payload }: Message): boolean {
-    if (position <= this.position) return true;
+  private send({ position, payload, isCheckpoint }: Message): boolean {
+    if (position < this.position || (position === this.position && !isCheckpoint)) return true;
     if (!this.wire.push(payload)) return false;
     this.position = position;
     return true;
   }
 
   private sendHeld(): void {
+    if (this.tellLeft === null) return;
     const messages = this.held ?? [];
     const refused = messages.findIndex((message) => !this.send(message));
     const kept = refused === -1 ? [] : messages.slice(refused);

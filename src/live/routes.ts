@@ -29,6 +29,9 @@ export interface Routes<R extends Routed> {
   all(): Iterable<R>;
 }
 
+/** In which one reader is filed. Who would be filed in more is asked about each event instead. */
+const MAX_PLACES = 500;
+
 type ByClaim<R> = Map<Claim, Set<R>>;
 
 export function createRoutes<R extends Routed>(): Routes<R> {
@@ -39,8 +42,8 @@ export function createRoutes<R extends Routed>(): Routes<R> {
   /** By field, then by what the event must have there. */
   const bound = new Map<string, Map<string, ByClaim<R>>>();
 
-  function placesOf({ need }: R): ByClaim<R>[] {
-    if (need === null) return [unbound];
+  function placesOf({ need, claims }: R): ByClaim<R>[] {
+    if (need === null || need.keys.length * claims.size > MAX_PLACES) return [unbound];
     const byKey = bound.get(need.field) ?? new Map<string, ByClaim<R>>();
     bound.set(need.field, byKey);
     const places = need.keys.map((key) => {

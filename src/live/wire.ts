@@ -22,7 +22,7 @@ export interface Wire {
   /** What was reserved is held no more. */
   free(bytes: number): void;
   /**
-   * Calls back once, when there is room again after `push` has refused; never, if the network has gone.
+   * Calls back once, when little or nothing waits for the network; never, if that has gone.
    *
    * @returns how to be called no more.
    */

@@ -51,8 +51,13 @@ export function createSpeaker(wording: Wording, viewer: Principal, journal: () =
     // All groups are told of a batch within one turn.
     if (ofEvents.size + ofSteps.size === 0) setImmediate(forget);
     const words = wording.word({ ...step, journal: journal(), live: true, gap: null }, viewer);
-    const message = (text: string) => ({ position: step.position, payload: Buffer.from(text) });
-    return typeof words === 'string' ? message(words) : words.then(message);
+    const isCheckpoint = step.events.length + step.hidden.length === 0;
+    const message = (text: string) => ({ position: step.position, payload: Buffer.from(text), isCheckpoint });
+    if (typeof words === 'string') return message(words);
+    const said = words.then(message);
+    // Groups that wait for it see to its failure; there may be none by then.
+    said.catch(() => {});
+    return said;
   }
 
   function forget(): void {

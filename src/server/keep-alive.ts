@@ -21,18 +21,20 @@ export interface KeepAlive {
 }
 
 const PING_INTERVAL_MS = 15_000;
-/** How often what waits is looked at, in the time that a connection may stall. */
+/** How often what waits is looked at, in the time that a connection may stall; and at most how far apart. */
 const LOOKS = 10;
+const MAX_LOOK_MS = 3_000;
 
 /** One for all connections of a server: a timer for each would cost more than what it watches. */
 export function startKeepAlive(stallTimeoutMs: number): KeepAlive {
-  const lookMs = stallTimeoutMs / LOOKS;
+  const lookMs = Math.min(stallTimeoutMs / LOOKS, MAX_LOOK_MS);
+  const looksToStall = Math.round(stallTimeoutMs / lookMs);
   const looksToPing = Math.max(1, Math.round(PING_INTERVAL_MS / lookMs));
   const watches = new Set<Watch>();
   const timer = setInterval(() => {
     for (const watch of watches) {
       watch.look(looksToPing);
-      if (watch.isStalled() && watches.delete(watch)) watch.watched.onStalled();
+      if (watch.stalledLooks >= looksToStall && watches.delete(watch)) watch.watched.onStalled();
     }
   }, lookMs);
 
@@ -50,7 +52,7 @@ export function startKeepAlive(stallTimeoutMs: number): KeepAlive {
 class Watch {
   readonly watched: Watched;
   private looks = 0;
-  private stalledLooks = 0;
+  stalledLooks = 0;
   private left = 0;
 
   constructor(watched: Watched) {
@@ -65,10 +67,6 @@ class Watch {
     if (left > 0 || this.looks < looksToPing) return;
     this.looks = 0;
     this.watched.ping();
-  }
-
-  isStalled(): boolean {
-    return this.stalledLooks >= LOOKS;
   }
 }
 

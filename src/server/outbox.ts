@@ -19,7 +19,7 @@ export interface Envelope {
 }
 
 /** What an outbox writes to. */
-export interface Outlet {
+export interface Sink {
   /** Where bytes go, each write in one piece. */
   readonly stream: Pick<Writable, 'write' | 'writableLength' | 'on'>;
   /** False when nothing may be written any more. */
@@ -38,7 +38,7 @@ const DRAINED_BYTES = 65_536;
 
 /** A class, because there are thousands of them: its functions stand once. */
 export class Outbox {
-  private readonly outlet: Outlet;
+  private readonly sink: Sink;
   /** Side by side, and not in pairs, which would be one object more for each message and connection. */
   private envelopes: Envelope[] = [];
   private payloads: Buffer[] = [];
@@ -48,9 +48,9 @@ export class Outbox {
   private untilDrained: Set<() => void> | null = null;
   private readonly look = () => this.tellDrained();
 
-  constructor(outlet: Outlet) {
-    this.outlet = outlet;
-    outlet.stream.on('drain', this.look);
+  constructor(sink: Sink) {
+    this.sink = sink;
+    sink.stream.on('drain', this.look);
   }
 
   wire(envelope: Envelope): Wire {
@@ -71,16 +71,16 @@ export class Outbox {
     this.envelopes = [];
     this.payloads = [];
     this.bytes = 0;
-    const { outlet } = this;
-    if (!outlet.isOpen()) return;
+    const { sink } = this;
+    if (!sink.isOpen()) return;
     this.writtenAt = performance.now();
     const block = Buffer.allocUnsafe(bytes);
     let at = 0;
     payloads.forEach((payload, nth) => {
       at = (envelopes[nth] as Envelope).write(block, at, payload);
     });
-    outlet.stream.write(block);
-    outlet.onWritten(payloads.length);
+    sink.stream.write(block, this.untilDrained === null ? undefined : this.look);
+    sink.onWritten(payloads.length);
   }
 
   private push(envelope: Envelope, payload: Buffer): boolean {
@@ -102,13 +102,13 @@ export class Outbox {
   private whenDrained(callback: () => void): () => void {
     this.untilDrained ??= new Set();
     this.untilDrained.add(callback);
-    // One that has drained already, or was never full, will not say so.
+    // One that has drained already, or was never full, does not say so.
     if (this.unsent() <= DRAINED_BYTES) setImmediate(this.look);
     return () => this.untilDrained?.delete(callback);
   }
 
   private unsent(): number {
-    return this.outlet.stream.writableLength + this.bytes;
+    return this.sink.stream.writableLength + this.bytes;
   }
 
   private tellDrained(): void {

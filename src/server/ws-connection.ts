@@ -8,7 +8,7 @@ import type { WebSocket as ProtocolSocket } from 'graphql-ws';
 import type { WebSocket } from 'ws';
 import type { Principal } from '../access/principal.ts';
 import type { Watched } from './keep-alive.ts';
-import { Outbox, type Outlet } from './outbox.ts';
+import { Outbox, type Sink } from './outbox.ts';
 
 export interface WsEvents {
   readonly onWritten: (messages: number) => void;
@@ -25,7 +25,7 @@ const STALLED_FAREWELL_MS = 5_000;
 /** Clients come back after it: the server is unwell for a moment, or has waited too long for them. */
 export const TRY_AGAIN_LATER = 1013;
 
-export class WsConnection implements ProtocolSocket, Watched, Outlet {
+export class WsConnection implements ProtocolSocket, Watched, Sink {
   /** By which the log knows it. */
   readonly id = randomBytes(9).toString('base64url');
   readonly socket: WebSocket;

@@ -42,6 +42,7 @@ export interface WsDoor {
 }
 
 const PATH = '/graphql';
+const MAX_ID_CHARS = 512;
 /** Clients come back after it. */
 const GOING_AWAY = 1001;
 
@@ -158,6 +159,10 @@ function createGraphqlServer(door: Door, answering: Set<Promise<unknown>>): Serv
       if (stopping.aborted) return [refusal('UNAVAILABLE', 'The server is stopping: connect again.')];
       if (Object.keys(subscriptions).length > limits.maxSocketOperations) {
         const sentence = `More than ${limits.maxSocketOperations} operations are open on this socket: end some first.`;
+        return [refusal('LIMIT_EXCEEDED', sentence)];
+      }
+      if (id.length > MAX_ID_CHARS) {
+        const sentence = `The operation’s id is longer than ${MAX_ID_CHARS} characters: every message carries it.`;
         return [refusal('LIMIT_EXCEEDED', sentence)];
       }
       // Nothing is subscribed before the connection is acknowledged, and so has a principal.

@@ -89,6 +89,23 @@ test('pings, queries and faulty operations are answered between live messages', 
   expect(got).toEqual(recorded);
 });
 
+test('an operation that cannot be taken costs nobody else anything', async () => {
+  const world = await openWorld();
+  const socket = await openLive(world, ['live']);
+  socket.subscribe('skipped', 'subscription ($x: Boolean!) { eventRecorded @skip(if: $x) { id } }', {
+    x: true,
+  });
+  const code = async (id: string) => (await socket.next(id)).payload[0].extensions.code;
+  expect(await code('skipped')).toBe('GRAPHQL_VALIDATION_FAILED');
+  const long = 'i'.repeat(513);
+  socket.subscribe(long, STREAM);
+  expect(await code(long)).toBe('LIMIT_EXCEEDED');
+  socket.subscribe('much', STREAM, { nothing: 'x'.repeat(65_536) });
+  expect(await code('much')).toBe('LIMIT_EXCEEDED');
+  const [id = ''] = await record(world, 20);
+  expect(idsOf(await socket.next('live'))).toContain(id);
+});
+
 test('filters that ask for a value are found by it', async () => {
   const world = await openWorld();
   const socket = await openSocket(world.servers[0] as World['servers'][number], {

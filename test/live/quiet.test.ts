@@ -27,3 +27,19 @@ test('below a hidden event, as below one that is not there', async () => {
   const silence = new Promise((resolve) => setTimeout(resolve, 300, 'silence'));
   expect(await Promise.race([next, silence])).toBe('silence');
 });
+
+test('by when it says where it stands', async () => {
+  const world = await openWorld({ environment: { EVENTREE_CHECKPOINT_INTERVAL_MS: '100' } });
+  await world.ask(PUT, { input: { ref: 'page/hidden', acl: { owners: ['user/root'] } } });
+  const bob = { token: await world.token({ subject: 'bob' }) };
+  const stream = world.watch(STREAM, {}, bob);
+  expect((await stream.next()).data.eventStream).toEqual({ events: [], live: true });
+  // Where nothing happens at all, and where something does that bob may not see.
+  for (let nth = 0; nth < 5; nth++) {
+    expect((await stream.next()).data.eventStream).toEqual({ events: [], live: true });
+  }
+  await world.ask(RECORD, { input: { type: 'note', resource: 'page/hidden' } });
+  for (let nth = 0; nth < 5; nth++) {
+    expect((await stream.next()).data.eventStream).toEqual({ events: [], live: true });
+  }
+});

@@ -176,6 +176,24 @@ test('a live event is put into words once for all who see the same of it', async
   expect(await timesResolved('message parentHidden')).toBe(10);
 });
 
+test('who leaves a variable out is not told what another asked for with null', async () => {
+  const world = await openWorld();
+  await prepare(world);
+  const query = `subscription ($x: String = "open") { eventStream { live events { attribute(name: $x) } } }`;
+  const who = async (subject: string) => ({ token: await world.token({ subject, groups: ['staff'] }) });
+  const first = world.watch(query, {}, await who('first'));
+  await first.next();
+  const faulty = world.watch(query, { x: null }, await who('faulty'));
+  await faulty.next();
+  first.close();
+  const second = world.watch(query, {}, await who('second'));
+  await second.next();
+  await world.ask(RECORD, {
+    input: [{ type: 'said', resource: 'page/1', attributes: { open: 'hello' } }],
+  });
+  expect((await second.next()).data.eventStream.events).toEqual([{ attribute: 'hello' }]);
+});
+
 test('what reaches another event, an ACL or the viewer cannot be declared to be shared', () => {
   const with_ = (field: string) => {
     const built = buildSchema(`

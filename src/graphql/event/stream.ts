@@ -8,6 +8,7 @@
  * Messages that are read from the journal are executed by whoever runs the subscription. Live ones are
  * executed here, once for all whose answers are the same, and go to the wire as they are.
  */
+import { createHash } from 'node:crypto';
 import { type DocumentNode, type ExecutionResult, execute, type GraphQLResolveInfo } from 'graphql';
 import { ADMIN, ANONYMOUS } from '../../access/claim.ts';
 import { isAdmin, type Principal } from '../../access/principal.ts';
@@ -28,6 +29,7 @@ import { EventFilter } from './filter.ts';
 
 const MAX_BATCH = 1_000;
 const DEFAULT_BATCH = 100;
+const MAX_NAME_CHARS = 200;
 
 type Outcome<T> = { readonly value: T } | { readonly failure: unknown };
 
@@ -154,7 +156,7 @@ async function openStream(
   const journal = (await core.journals.find(name)) ?? unwritten(name);
   const start = args.from === 'BEGINNING' ? 'beginning' : 'now';
   const after = args.after == null ? start : core.seal.open(journal, args.after);
-  const filterText = JSON.stringify(args.filter ?? null);
+  const filterText = short(JSON.stringify(args.filter ?? null));
   const { wire } = opened(outlet);
   return { journal: name, filter, filterText, wording, principal, after, maxBatch, wire };
 }
@@ -168,9 +170,10 @@ function wordingOf(
   const { operation: what, print } = opened(outlet);
   const { document, operationName, variableValues } = what;
   const { shared, variables: used } = selectionOf(schema, document, operation);
-  const said = Object.fromEntries(used.map((name) => [name, variableValues?.[name] ?? null]));
+  // One that is left out is not the same as null: it has its default.
+  const said = Object.fromEntries(used.map((name) => [name, variableValues?.[name]]));
   return {
-    key: JSON.stringify([nameOf(document), operationName, said]),
+    key: short(JSON.stringify([nameOf(document), operationName, said])),
     shared,
     unit,
     word(delivery, viewer) {
@@ -206,6 +209,11 @@ const NOBODY_IN_PARTICULAR: Principal = {
   expiresAt: null,
   issuedAt: null,
 };
+
+/** Names are kept as long as the stream: of a long one, its hash. */
+function short(name: string): string {
+  return name.length <= MAX_NAME_CHARS ? name : createHash('sha256').update(name).digest('base64');
+}
 
 const names = new WeakMap<DocumentNode, number>();
 let lastName = 0;
