@@ -1,7 +1,8 @@
 /**
- * The subscribers that get the same messages: same filter, same wording, same claims by tokens of one moment,
- * which are revoked together. A group is one reader of the hub; what it is offered is filtered once, put into words once, and goes to every member as it is.
- * Groups whose words are the same, as of viewers with different claims, share them (wording.ts).
+ * The subscribers that get the same messages: same filter, same wording, same claims by tokens of the same
+ * moments, which expire and are revoked together. A group is one reader of the hub; what it is offered is
+ * filtered once, put into words once, and goes to every member as it is. Groups whose words are the same, as
+ * of viewers with different claims, share them (wording.ts).
  *
  *     hub ──offer──▶ filter ──settle──▶ words, in order ──▶ members ──▶ wires
  */
