@@ -270,6 +270,12 @@ const SETTINGS = {
     'Events that wait to be written; more are refused with UNAVAILABLE.',
     whole(100, 10_000_000),
   ),
+  maxMarkers: setting(
+    'EVENTREE_MAX_MARKERS',
+    '10000',
+    'Markers of calls under way that one `sub` of a token may have open.',
+    whole(1, 10_000_000),
+  ),
   maxJournals: setting('EVENTREE_MAX_JOURNALS', '1000', 'Journals there may be.', whole(1, 1_000_000)),
   maxQueryDepth: setting(
     'EVENTREE_MAX_QUERY_DEPTH',

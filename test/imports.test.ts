@@ -7,8 +7,9 @@ const SRC = fileURLToPath(new URL('../src', import.meta.url));
 
 /**
  * For each room, the rooms that it may import from, besides itself and base: those that an event goes
- * through before it. Siblings (live, delivery, recorder) do not know each other. The client is a program
- * of its own; the commands are programs that start servers and use the client.
+ * through before it. Siblings (live, delivery) do not know each other. The client is a program of its own, and so
+ * is the recorder, a library that runs in applications, with the outbox that it shares with the server; the commands
+ * are programs that start servers and use the client.
  */
 const BELOW: Readonly<Record<string, readonly string[]>> = {
   base: [],
@@ -18,10 +19,11 @@ const BELOW: Readonly<Record<string, readonly string[]>> = {
   events: ['access', 'db', 'generated'],
   live: ['events', 'access', 'db'],
   delivery: ['events', 'access', 'db'],
-  recorder: ['events', 'access', 'db'],
-  graphql: ['live', 'delivery', 'events', 'access', 'db'],
-  server: ['graphql', 'live', 'delivery', 'events', 'access', 'db', 'config'],
-  testing: ['server', 'client', 'config'],
+  outbox: ['client'],
+  recorder: ['outbox', 'client'],
+  graphql: ['outbox', 'live', 'delivery', 'events', 'access', 'db'],
+  server: ['graphql', 'outbox', 'live', 'delivery', 'events', 'access', 'db', 'config'],
+  testing: ['server', 'events', 'access', 'recorder', 'client', 'config', 'db'],
   client: [],
   config: [],
   cli: ['server', 'client', 'graphql', 'live', 'delivery', 'events', 'access', 'db', 'config'],
@@ -31,13 +33,14 @@ const BELOW: Readonly<Record<string, readonly string[]>> = {
 
 /** Libraries that only these rooms may know: what is translated and what is stored are kept apart. */
 const KEPT: readonly (readonly [RegExp, readonly string[]])[] = [
-  [/^pg$/, ['db', 'events', 'cli']],
+  [/^pg$/, ['db', 'events', 'cli', 'testing']],
   [/^@prisma\//, ['db', 'generated']],
   [/^ioredis$/, ['live', 'delivery']],
   [/^jose$/, ['access']],
   [/^(graphql-http|prom-client)$/, ['server']],
   [/^(ws|graphql-ws)$/, ['server', 'client']],
-  [/^(graphql|graphql-yoga|@pothos\/.*|@escape\.tech\/.*|dataloader)$/, ['graphql', 'server']],
+  [/^(graphql|graphql-yoga)$/, ['graphql', 'server', 'recorder']],
+  [/^(@pothos\/.*|@escape\.tech\/.*|dataloader)$/, ['graphql', 'server']],
   [/^(commander|picocolors|cli-progress)$/, ['cli', 'main']],
 ];
 
@@ -144,12 +147,32 @@ describe('imports', () => {
       ({ from, to }) => roomOf(from) === 'client' && !/^(client|base)\//.test(to),
     );
     expect(elsewhere.map(show)).toEqual([]);
-    expect(reached('client').filter((library) => library.startsWith('node:'))).toEqual([]);
+    const loaded = reached((file) => roomOf(file) === 'client');
+    expect(loaded.filter(({ to }) => to.startsWith('node:'))).toEqual([]);
+  });
+
+  test('of the recorder, and of the outbox with it, lead to nothing of the server but base', () => {
+    const rooms = filesReached(isOfRecorder).map(roomOf);
+    expect([...new Set(rooms)].toSorted()).toEqual(['base', 'client', 'outbox', 'recorder']);
+  });
+
+  test('of the recorder load no library of a database or of GraphQL, but where it adapts to one', () => {
+    const core = (file: string) => isOfRecorder(file) && !/^recorder\/(yoga\.ts|prisma\/)/.test(file);
+    const loaded = reached(core).filter(({ isType }) => !isType);
+    expect(loaded.filter(({ to }) => /^(pg|graphql(-yoga)?|@prisma\/.*)$/.test(to))).toEqual([]);
+  });
+
+  test('of the outbox from the client are of types alone', () => {
+    const ofOutbox = within.filter(({ from, to }) => roomOf(from) === 'outbox' && roomOf(to) === 'client');
+    expect(ofOutbox.filter(({ isType }) => !isType).map(show)).toEqual([]);
   });
 
   test('of libraries stay in the rooms that they are for', () => {
-    const strays = imports.filter(({ from, to }) =>
-      KEPT.some(([library, rooms]) => library.test(to) && !rooms.includes(roomOf(from))),
+    const strays = imports.filter(({ from, to, isType }) =>
+      KEPT.some(
+        ([library, rooms]) =>
+          library.test(to) && !rooms.includes(roomOf(from)) && !(isType && isOfRecorder(from)),
+      ),
     );
     expect(strays.map(show)).toEqual([]);
   });
@@ -168,12 +191,23 @@ test('the environment is read by config.ts alone', () => {
   expect(readers.toSorted()).toEqual(['cli.ts', 'cli/terminal.ts', 'config.ts']);
 });
 
-/** Libraries that a room loads, with all that it imports. */
-function reached(room: string): string[] {
-  const seen = new Set(files.filter((file) => roomOf(file) === room));
+/** What runs in applications: it knows what they bring along by its shape, or by types alone. */
+function isOfRecorder(file: string): boolean {
+  return ['recorder', 'outbox'].includes(roomOf(file));
+}
+
+/** These files, with all that they load. */
+function filesReached(isOne: (file: string) => boolean): string[] {
+  const seen = new Set(files.filter(isOne));
   for (const file of seen)
     for (const { from, to, isType } of within) if (from === file && !isType) seen.add(to);
-  return imports.filter(({ from, to }) => seen.has(from) && !to.startsWith('.')).map(({ to }) => to);
+  return [...seen];
+}
+
+/** Where they and all that they load import from libraries. */
+function reached(isOne: (file: string) => boolean): Import[] {
+  const seen = new Set(filesReached(isOne));
+  return imports.filter(({ from, to }) => seen.has(from) && !to.startsWith('.'));
 }
 
 describe('these tests see', () => {

@@ -57,7 +57,7 @@ async function rollBackAgainAndAgain(world: World, signal: AbortSignal): Promise
     await client.query(
       `select eventree_append(1, (select registry_version from installation), '{}', '{}', '{}',
         array[$1::uuid], '{note}', '{USER}', '{LOW}', '{never}', '{null}', '{never}', array[now()], '{null}',
-        '{null}', '{null}', '{null}', '{null}', '{null}', '{"{}"}', '{null}', '{null}', '{user/nobody}',
+        '{null}', '{null}', '{null}', '{null}', '{null}', '{"{}"}', '{null}', '{null}', '{user/nobody}', '{false}',
         array[$1::uuid, $1::uuid], array[now(), now()])`,
       [v7()],
     );

@@ -13,7 +13,8 @@
  *                                        payload, privatePayload }
  *     category, severity, actor,       as they are named         correlationid: correlationId;
  *     activeclaim, sessionid,                                    all others: privatePayload.cloudEvent
- *     correlationid, parentid
+ *     correlationid, parentid,
+ *     visibletoactor
  *
  * What has no place of its own in an event is kept under `privatePayload.cloudEvent`, the original id too:
  * nothing of another system's event is lost. An attribute that is null is one that is left out, and text that
@@ -43,6 +44,7 @@ const EXTENSIONS = {
   sessionid: 'sessionId',
   correlationid: 'correlationId',
   parentid: 'parentId',
+  visibletoactor: 'visibleToActor',
 } as const;
 
 const OWN_DATA = ['message', 'attributes', 'payload', 'privatePayload'] as const;
@@ -54,12 +56,12 @@ const NOT_IN_ATTRIBUTES = /[\p{Cc}\p{Noncharacter_Code_Point}]/u;
 export function toCloudEvent(event: PlainEvent): Readonly<Record<string, unknown>> {
   const { id, journal, type, resource: subject, occurredAt: time } = event;
   const context = { specversion: '1.0', id, source: SOURCE + journal, type, subject, time };
-  const extensions: Record<string, string | undefined> = {};
+  const extensions: Record<string, string | true | undefined> = {};
   const data: Record<string, unknown> = Object.fromEntries(OWN_DATA.map((name) => [name, event[name]]));
   for (const [name, field] of Object.entries(EXTENSIONS)) {
-    const text = event[field];
-    if (text !== undefined && NOT_IN_ATTRIBUTES.test(text)) data[field] = text;
-    else extensions[name] = text;
+    const value = event[field];
+    if (typeof value === 'string' && NOT_IN_ATTRIBUTES.test(value)) data[field] = value;
+    else extensions[name] = value;
   }
   // JSON leaves out what is undefined.
   return { ...context, datacontenttype: 'application/json', ...extensions, data };

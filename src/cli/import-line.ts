@@ -128,6 +128,9 @@ function checkField(name: string, value: Json): Json {
     case 'payload':
     case 'privatePayload':
       return value;
+    case 'visibleToActor':
+      if (typeof value !== 'boolean') throw bad('The field `visibleToActor` must be true or false.');
+      return value;
     case 'children':
       if (!Array.isArray(value)) throw bad('The field `children` must be a list of events.');
       return value.map((child) => {

@@ -22,7 +22,7 @@ export const LINE_FIELDS = 'id cursor occurredAt severity message actor type { n
 
 /** All there is of an event. */
 export const EVENT_FIELDS = `id cursor journal type { name } resource { ref } category severity message occurredAt recordedAt
-  actor activeClaim sessionId correlationId parent { id } parentHidden attributes payload privatePayload`;
+  actor activeClaim sessionId correlationId parent { id } parentHidden attributes payload privatePayload visibleToActor`;
 
 /** Of LINE_FIELDS. */
 export interface LineNode {
@@ -49,6 +49,7 @@ export interface EventNode extends LineNode {
   readonly attributes: Readonly<Record<string, unknown>> | null;
   readonly payload: unknown;
   readonly privatePayload: unknown;
+  readonly visibleToActor: boolean;
 }
 
 /** What every event that is selected comes with, whatever else is: its identity, and where to go on from. */
@@ -85,6 +86,8 @@ export interface NewEvent {
   readonly payload?: unknown;
   /** For owners of the resource alone. */
   readonly privatePayload?: unknown;
+  /** Its actor sees it too, with attributes and payload, whatever the resource's ACL says. */
+  readonly visibleToActor?: boolean | undefined;
   /** What happened as part of it, recorded with it, all or none. */
   readonly children?: Maybe<readonly NewEvent[]>;
 }
@@ -109,6 +112,7 @@ export interface PlainEvent {
   readonly attributes?: Readonly<Record<string, unknown>>;
   readonly payload?: unknown;
   readonly privatePayload?: unknown;
+  readonly visibleToActor?: true;
 }
 
 /** The event so that it can be recorded elsewhere and is the same there. */
@@ -129,6 +133,7 @@ export function plainEvent({
   attributes,
   payload,
   privatePayload,
+  visibleToActor,
 }: EventNode): PlainEvent {
   const said = {
     id,
@@ -147,6 +152,8 @@ export function plainEvent({
     attributes,
     payload,
     privatePayload,
+    // As it is recorded where it is not said.
+    visibleToActor: visibleToActor || undefined,
   };
   // What is left has a value for every field that PlainEvent requires: the API gives no null for them.
   return Object.fromEntries(

@@ -13,6 +13,11 @@ export interface Operation {
   readonly variables: Readonly<Record<string, unknown>>;
 }
 
+/** An operation that is JSON already. */
+export interface WordedOperation {
+  readonly body: string;
+}
+
 export interface RequestOptions {
   readonly signal?: AbortSignal | undefined;
   readonly timeoutMs?: number;
@@ -35,7 +40,7 @@ const REFUSED = 401;
  */
 export async function ask<Data>(
   { url, tokens }: Endpoint,
-  operation: Operation,
+  operation: Operation | WordedOperation,
   { signal, timeoutMs = TIMEOUT_MS }: RequestOptions = {},
 ): Promise<Data> {
   const send = (token: string | null) => post(url, token, operation, signal, timeoutMs);
@@ -54,7 +59,7 @@ export async function ask<Data>(
 async function post(
   url: string,
   token: string | null,
-  operation: Operation,
+  operation: Operation | WordedOperation,
   signal: AbortSignal | undefined,
   timeoutMs: number,
 ): Promise<HttpAnswer> {
@@ -74,7 +79,7 @@ async function post(
         'content-type': 'application/json',
         ...(token !== null && { authorization: `Bearer ${token}` }),
       },
-      body: JSON.stringify(operation),
+      body: 'body' in operation ? operation.body : JSON.stringify(operation),
       signal: ending.signal,
     });
     return { status: response.status, text: await response.text() };

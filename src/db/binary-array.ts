@@ -9,7 +9,7 @@
  * The formats of the elements are those of the types' own `…_recv` functions in PostgreSQL's source.
  */
 const HEADER_BYTES = 20;
-const OID = { bytea: 17, int4: 23, text: 25, timestamptz: 1184, uuid: 2950 } as const;
+const OID = { bool: 16, bytea: 17, int4: 23, text: 25, timestamptz: 1184, uuid: 2950 } as const;
 /** PostgreSQL counts time from the year 2000. */
 const EPOCH_2000_MS = 946_684_800_000;
 
@@ -42,6 +42,10 @@ export function byteaArray(values: readonly Buffer[]): Buffer {
     at += 4 + value.length;
   }
   return array;
+}
+
+export function boolArray(values: readonly boolean[]): Buffer {
+  return fixedArray(OID.bool, 1, values, (array, value, at) => array.writeUInt8(value ? 1 : 0, at));
 }
 
 export function int4Array(values: readonly number[]): Buffer {

@@ -28,7 +28,7 @@ import { textArray } from '../db/binary-array.ts';
 import { ACL_CHANGE } from './builtin.ts';
 import { type Bits, intersect, isEmpty, noBits, subtract, unite } from './index/bits.ts';
 import { lockIndex, readRows, writeRows } from './index/indexer.ts';
-import { resourceTerm, type Term, typeTerm, viewerTerms } from './index/term.ts';
+import { lastingUnder, resourceTerm, type Term, typeTerm, viewerTerms } from './index/term.ts';
 import type { Journal } from './journal.ts';
 import { appendOwn, type Changed, commitChange, type OwnEventOptions } from './own-event.ts';
 import type { Announcement } from './record.ts';
@@ -133,7 +133,10 @@ async function journalsOf(client: pg.PoolClient, ref: ResourceRef): Promise<Jour
   return journals;
 }
 
-/** Takes the resource's indexed events from the viewers of the old ACL and gives them to those of the new. */
+/**
+ * Takes the resource's indexed events from the viewers of the old ACL and gives them to those of the new. What a
+ * claim sees whatever the ACL says, it keeps.
+ */
 async function moveBits(
   client: pg.PoolClient,
   journal: Journal,
@@ -144,6 +147,7 @@ async function moveBits(
   const ofChanges = moveBetween(ACL_CHANGE, ref, before, after);
   const ofOthers = moveBetween('any other', ref, before, after);
   const touched = [...new Set([ofChanges, ofOthers].flatMap(({ lost, gained }) => [...lost, ...gained]))];
+  const lasting = touched.map(lastingUnder).filter((term) => term !== null);
 
   const { rows } = await client.query<{ chunk: number }>(
     'select chunk from event_index where journal_id = $1 and term = $2 order by chunk',
@@ -152,6 +156,7 @@ async function moveBits(
   for (const { chunk } of rows) {
     const known = await readRows(client, journal.id, chunk, [
       ...touched,
+      ...lasting,
       resourceTerm(ref),
       typeTerm(ACL_CHANGE),
     ]);
@@ -163,7 +168,12 @@ async function moveBits(
       [changes, ofChanges],
       [others, ofOthers],
     ] as const) {
-      for (const term of lost) subtract(sets.get(term) as Bits, members);
+      for (const term of lost) {
+        const under = lastingUnder(term);
+        const kept = under === null ? undefined : known.get(under);
+        const leaving = kept === undefined ? members : subtract(members.slice(), kept);
+        subtract(sets.get(term) as Bits, leaving);
+      }
       for (const term of gained) unite(sets.get(term) as Bits, members);
     }
     for (const [term, bits] of sets) if (isEmpty(bits) && !known.has(term)) sets.delete(term);
@@ -178,8 +188,8 @@ interface Move {
 }
 
 function moveBetween(type: string, resource: ResourceRef, before: Acl, after: Acl): Move {
-  const old = new Set(viewerTerms({ type, actor: null, resource }, before));
-  const now = new Set(viewerTerms({ type, actor: null, resource }, after));
+  const old = new Set(viewerTerms({ type, resource }, before));
+  const now = new Set(viewerTerms({ type, resource }, after));
   return {
     lost: [...old].filter((term) => !now.has(term)),
     gained: [...now].filter((term) => !old.has(term)),

@@ -9,6 +9,7 @@ import { isAdmin, isAnonymous, type Principal } from '../access/principal.ts';
 import type { ResourceRef } from '../access/resource-ref.ts';
 import { EventreeError } from '../base/errors.ts';
 import type { Entry, JudgedResource } from './append.ts';
+import { CALL_LOST } from './builtin.ts';
 import { type Draft, explained, saysTheSame } from './draft.ts';
 import type { Event, EventId } from './event.ts';
 import { levelOfEvent } from './visibility.ts';
@@ -56,6 +57,8 @@ export function admit(
       throw new EventreeError(
         'ID_CONFLICT',
         `There is another event with the id ${event.id}: give each event an id of its own.`,
+        // Who recorded a call as lost and has it after all is told why its id is taken.
+        there.event.type === CALL_LOST && mayKnow(there) ? { lost: true } : {},
       );
     }
     const path = parentId === null ? [] : pathBelow(parentId, event);
@@ -73,10 +76,12 @@ export function admit(
   const pathBelow = (parentId: EventId, event: Event): EventId[] => {
     const own = events.get(parentId);
     const parent = own ?? known.events.get(parentId);
-    // Those of this request were admitted a moment ago.
+    // Those of this request were admitted a moment ago; who recorded the parent knows that it is there.
     const sees =
       own !== undefined ||
-      (parent !== undefined && levelOfEvent(parent.event, parent.acl, principal.claims) > 0);
+      (parent !== undefined &&
+        (isRecorder(principal, parent.event) ||
+          levelOfEvent(parent.event, parent.acl, principal.claims) > 0));
     if (parent === undefined || !sees) {
       throw new EventreeError('NOT_FOUND', `There is no event ${parentId} to record this one under.`);
     }

@@ -9,7 +9,7 @@
 import pg from 'pg';
 import type { Claim } from '../access/claim.ts';
 import type { ResourceRef } from '../access/resource-ref.ts';
-import { int4Array, textArray, timestamptzArray, uuidArray } from '../db/binary-array.ts';
+import { boolArray, int4Array, textArray, timestamptzArray, uuidArray } from '../db/binary-array.ts';
 import type { Draft } from './draft.ts';
 import type { EventId, Position } from './event.ts';
 import { timeOf } from './id.ts';
@@ -81,7 +81,7 @@ function appendQuery({ journal, registryVersion, resources, entries }: Batch): p
   return {
     name: 'append',
     text: `select * from eventree_append(
-      $1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, $21, $22, $23, $24, $25)`,
+      $1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, $21, $22, $23, $24, $25, $26)`,
     values: [
       journal.id,
       registryVersion,
@@ -106,6 +106,7 @@ function appendQuery({ journal, registryVersion, resources, entries }: Batch): p
       textArray(events, ({ payload }) => payload),
       textArray(events, ({ privatePayload }) => privatePayload),
       textArray(events, ({ recordedBy }) => recordedBy),
+      boolArray(events.map(({ visibleToActor }) => visibleToActor)),
       uuidArray(spanOf(ids)),
       timestamptzArray([Math.min(...times), Math.max(...times)]),
     ],

@@ -6,6 +6,9 @@ export const ACL_CHANGE = 'acl_change';
 /** Recorded by the server itself, in every journal, where tokens are revoked. */
 export const TOKEN_REVOCATION = 'token_revocation';
 
+/** What is known of a call whose process is gone: recorded for its marker. */
+export const CALL_LOST = 'call_lost';
+
 /** What streams and index take for a change of rights: the server alone records and declares it. */
 export function isReserved(type: string): boolean {
   return type === ACL_CHANGE || type === TOKEN_REVOCATION;
@@ -78,6 +81,13 @@ export const BUILT_IN: Declarations = parseDeclarations({
         where: {},
         stack: {},
       },
+    },
+    [CALL_LOST]: {
+      category: 'ALARM',
+      severity: 'HIGH',
+      description: 'A call began, and its process ended or stood still before the call did.',
+      messageTemplate: 'The call of {function} by {actor} was lost',
+      attributes: { function: {}, params: {} },
     },
     watchdog: {
       category: 'ALARM',

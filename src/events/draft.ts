@@ -37,6 +37,7 @@ export interface RecordEventInput {
   /** This and the next: checked at the door (`checkJson`), as all that is `Json`. */
   readonly payload?: Maybe<Json>;
   readonly privatePayload?: Maybe<Json>;
+  readonly visibleToActor?: Maybe<boolean>;
   readonly children?: Maybe<readonly RecordEventInput[]>;
 }
 
@@ -98,6 +99,8 @@ export function draftEvents(inputs: readonly RecordEventInput[], judge: Judge): 
   }
   const journal = inputs[0]?.journal ?? 'main';
   const drafts: Draft[] = [];
+  /** Events that are not kept, each with the one below which it would have stood. */
+  const unkept = new Map<EventId, EventId | null>();
 
   const add = (input: RecordEventInput, place: Place, depth: number): void => {
     const draft = explained(place, () => {
@@ -108,9 +111,10 @@ export function draftEvents(inputs: readonly RecordEventInput[], judge: Judge): 
         );
       }
       checkJournal(input, journal, depth);
-      return draftEvent(input, journal, place, judge);
+      return draftEvent(input, journal, place, judge, unkept);
     });
     drafts.push(draft);
+    if (!draft.event.kept) unkept.set(draft.event.id, draft.parentId);
     input.children?.forEach((child, nth) => {
       add(child, { index: place.index, nth, above: draft }, depth + 1);
     });
@@ -122,7 +126,13 @@ export function draftEvents(inputs: readonly RecordEventInput[], judge: Judge): 
   return drafts;
 }
 
-function draftEvent(input: RecordEventInput, journal: string, place: Place, judge: Judge): Draft {
+function draftEvent(
+  input: RecordEventInput,
+  journal: string,
+  place: Place,
+  judge: Judge,
+  unkept: ReadonlyMap<EventId, EventId | null>,
+): Draft {
   const { principal, registry, limits } = judge;
   const type = registry.type(input.type);
   const id = draftId(input, place, judge);
@@ -162,9 +172,10 @@ function draftEvent(input: RecordEventInput, journal: string, place: Place, judg
     payload,
     privatePayload,
     recordedBy: principal.subject,
+    visibleToActor: input.visibleToActor ?? false,
     kept: type.enabled,
   };
-  return { event, attributesText, parentId: draftParent(input, place.above), place, input };
+  return { event, attributesText, parentId: draftParent(input, place.above, unkept), place, input };
 }
 
 const UNPLACED = 0 as Position;
@@ -228,7 +239,12 @@ function draftId(input: RecordEventInput, { above, nth }: Place, judge: Judge): 
   return derivedEventId(timeOf(above.event.id), name);
 }
 
-function draftParent(input: RecordEventInput, above: Draft | null): EventId | null {
+/** @param unkept of the same batch: a tree may be sent flat, each event with its parentId. */
+function draftParent(
+  input: RecordEventInput,
+  above: Draft | null,
+  unkept: ReadonlyMap<EventId, EventId | null>,
+): EventId | null {
   const given = input.parentId == null ? null : toEventId(input.parentId);
   if (input.parentId != null && given === null) {
     throw new EventreeError(
@@ -236,7 +252,10 @@ function draftParent(input: RecordEventInput, above: Draft | null): EventId | nu
       `There is no event ${JSON.stringify(input.parentId)} to record this one under.`,
     );
   }
-  if (above === null) return given;
+  if (above === null) {
+    const higher = given === null ? undefined : unkept.get(given);
+    return higher === undefined ? given : higher;
+  }
   if (given !== null && given !== above.event.id) {
     throw new EventreeError(
       'BAD_USER_INPUT',
@@ -301,7 +320,15 @@ export function saysTheSame(
   );
 }
 
-const COMPARED = ['journal', 'type', 'resource', 'activeClaim', 'sessionId', 'correlationId'] as const;
+const COMPARED = [
+  'journal',
+  'type',
+  'resource',
+  'activeClaim',
+  'sessionId',
+  'correlationId',
+  'visibleToActor',
+] as const;
 const DEFAULTABLE = ['category', 'severity', 'message', 'occurredAt', 'actor'] as const;
 
 function sameJson(a: string | null, b: string | null): boolean {

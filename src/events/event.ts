@@ -57,6 +57,8 @@ export interface Event {
   readonly privatePayload: string | null;
   /** Subject of the token it was recorded with, whoever `actor` says. */
   readonly recordedBy: Claim;
+  /** Its actor sees it too, whatever the ACL of its resource says; see visibility.ts. */
+  readonly visibleToActor: boolean;
   /** False for an event of a disabled type: it was accepted, and is nowhere but in this answer. */
   readonly kept: boolean;
 }
@@ -65,6 +67,11 @@ export interface Event {
 export interface SeenEvent {
   readonly event: Event;
   readonly level: Exclude<Level, 0>;
+  /**
+   * Of its resource the viewer sees no more than which it is. Said by the live path, for events that are seen by
+   * their actor alone: what is shared there is worked out for nobody in particular.
+   */
+  readonly resourceHidden?: true;
 }
 
 export function messageFor({ event, level }: SeenEvent): string {

@@ -71,6 +71,12 @@ export interface Recording {
    *   reached or too much is waiting already: recording again with the same ids is then safe.
    */
   record(inputs: readonly RecordEventInput[], principal: Principal): Promise<SeenEvent[]>;
+  /**
+   * Whether events could be recorded, each by itself, a moment from now; nothing is. They may be of several journals.
+   *
+   * @throws as `record` does, but for parents: they may be recorded by then.
+   */
+  check(inputs: readonly RecordEventInput[], principal: Principal): Promise<void>;
   /** Events that wait to be written. */
   pending(): number;
   /** Resolves when nothing waits any more. */
@@ -218,11 +224,15 @@ export function createRecording(options: RecordingOptions): Recording {
     if (appended !== null) announce(toAnnouncement(batch, appended, known));
   }
 
+  function drafting(inputs: readonly RecordEventInput[], principal: Principal) {
+    return (by: Registry) =>
+      refuseReserved(draftEvents(inputs, { principal, registry: by, limits, idKey, nowMs: now() }));
+  }
+
   return {
     async record(inputs, principal) {
       if (inputs.length === 0) return [];
-      const draft = (by: Registry) =>
-        refuseReserved(draftEvents(inputs, { principal, registry: by, limits, idKey, nowMs: now() }));
+      const draft = drafting(inputs, principal);
       const { drafts, registryVersion } = await draftByLatest(draft, registry);
       if (pending > 0 && pending + drafts.length > limits.maxPendingEvents) {
         throw new EventreeError(
@@ -239,6 +249,16 @@ export function createRecording(options: RecordingOptions): Recording {
       }).finally(() => {
         pending -= drafts.length;
       });
+    },
+    async check(inputs, principal) {
+      const each = <T, R>(items: readonly T[], work: (item: T) => R) =>
+        items.map((item, index) => explained({ index, nth: index, above: null }, () => work(item)));
+      const { drafts } = await draftByLatest(
+        (by) => each(inputs, (input) => drafting([{ ...input, parentId: null }], principal)(by)),
+        registry,
+      );
+      const known = await lookUp.forDrafts(drafts.flat(), { fresh: true });
+      each(drafts, (own) => admit(own, principal, known, limits));
     },
     pending: () => pending,
     async drained() {
@@ -261,7 +281,7 @@ function refuseReserved(drafts: Draft[]): Draft[] {
 }
 
 /** Drafts by the registry at hand; what it refuses may be known to a newer one. */
-async function draftByLatest(draft: (registry: Registry) => Draft[], store: RegistryStore) {
+async function draftByLatest<T>(draft: (registry: Registry) => T, store: RegistryStore) {
   const registry = store.current();
   try {
     return { drafts: draft(registry), registryVersion: registry.version };

@@ -57,6 +57,9 @@ export interface RegistryStore {
   indexIsReady(attribute: string): Promise<void>;
 }
 
+/** A start that declares everything takes hundreds of statements: seconds, on a machine that is busy. */
+const CHANGE = { maxWait: 10_000, timeout: 60_000 };
+
 export async function openRegistry({ pool, prisma }: Database): Promise<RegistryStore> {
   let registry = await load(prisma);
 
@@ -66,7 +69,7 @@ export async function openRegistry({ pool, prisma }: Database): Promise<Registry
       const done = await work(tx, await load(tx, registry));
       await tx.installation.update({ where: { id: 1 }, data: { registryVersion: { increment: 1 } } });
       return done;
-    });
+    }, CHANGE);
     registry = await load(prisma, registry);
     return result;
   };

@@ -35,12 +35,13 @@ export interface EventRow {
   payload: string | null;
   private_payload: string | null;
   recorded_by: Claim;
+  visible_to_actor: boolean;
 }
 
 export const EVENT_COLUMNS = `
   e.id, e.position, e.type, e.category, e.severity, e.message, e.masked_message, e.words, e.occurred_at, e.recorded_at,
   e.resource, e.actor, e.active_claim, e.session_id, e.correlation_id, e.path, e.attributes, e.payload,
-  e.private_payload, e.recorded_by`;
+  e.private_payload, e.recorded_by, e.visible_to_actor`;
 
 /** Events with the ACL of their resource beside them. */
 export const EVENTS_AND_ACL = 'event e left join resource r on r.ref = e.resource';
@@ -50,8 +51,8 @@ export function levelSql(claims: ReadonlySet<Claim>, parameters: Parameters): st
   if (claims.has(ADMIN)) return String(PRIVATE);
   const held = `${parameters.add([...claims])}::text[]`;
   return `(case
-    when e.resource is null then case when e.actor = any(${held}) then ${DATA} else ${NOTHING} end
     when r.owners && ${held} then ${PRIVATE}
+    when (e.resource is null or e.visible_to_actor) and e.actor = any(${held}) then ${DATA}
     when r.edit_acl && ${held} or r.view_acl && ${held} then ${DATA}
     when e.type = '${ACL_CHANGE}' then ${NOTHING}
     when r.edit_data && ${held} or r.view_data && ${held} then ${DATA}
@@ -82,6 +83,7 @@ export function toEvent(row: EventRow, journal: string): Event {
     payload: row.payload,
     privatePayload: row.private_payload,
     recordedBy: row.recorded_by,
+    visibleToActor: row.visible_to_actor,
     kept: true,
   };
 }

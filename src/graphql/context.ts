@@ -15,6 +15,7 @@ import type { RegistryStore } from '../events/registry-store.ts';
 import type { RevokeTokens } from '../events/token-revocation.ts';
 import type { FollowOptions } from '../live/follow.ts';
 import type { Wire } from '../live/wire.ts';
+import type { Markers } from '../outbox/markers.ts';
 
 export interface Core {
   readonly registry: RegistryStore;
@@ -24,6 +25,7 @@ export interface Core {
   readonly recording: Recording;
   readonly resources: Resources;
   readonly changeAcl: ChangeAcl;
+  readonly markers: Markers;
   readonly revokeTokens: RevokeTokens;
   /** Adds a newly indexed attribute of events recorded before to the index. */
   readonly indexAttribute: (name: string) => Promise<void>;

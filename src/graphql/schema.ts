@@ -3,6 +3,7 @@ import { builder } from './builder.ts';
 import { checkSharing } from './sharing.ts';
 import './viewer.ts';
 import './token-revocation.ts';
+import './marker.ts';
 import './registry/registry.ts';
 import './resource/resource-type.ts';
 import './resource/resources.ts';

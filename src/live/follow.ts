@@ -29,7 +29,7 @@ import type { Delivery } from './delivery.ts';
 import type { GroupRequest } from './group.ts';
 import type { Live, LiveEnd } from './live.ts';
 import type { Member } from './member.ts';
-import { sightOf } from './sight.ts';
+import { levelUnder, sightOf } from './sight.ts';
 import { drained, type Wire } from './wire.ts';
 
 export interface FollowRequest extends GroupRequest {
@@ -216,7 +216,8 @@ async function hiddenWithin(
   upTo: number,
 ) {
   const filter: Condition = { on: 'text', field: 'type', test: { is: 'in', values: [ACL_CHANGE] } };
-  const hidden = new Set<ResourceRef>();
+  /** Each with the place of the change by which it was lost. */
+  const hidden = new Map<ResourceRef, Position>();
   const limit = 500;
   for (let at = above; at < upTo; ) {
     const bounds = { journal, filter, direction: 'rising', above: at, below: upTo + 1, limit } as const;
@@ -225,20 +226,16 @@ async function hiddenWithin(
       const change = sightOf(event, principal);
       if (change === null) continue;
       if (change.after > NOTHING) hidden.delete(change.resource);
-      else if (change.before > NOTHING) hidden.add(change.resource);
+      else if (change.before > NOTHING) hidden.set(change.resource, event.position);
     }
     at = events.length === limit ? (events.at(-1) as SeenEvent).event.position : upTo;
   }
-  for (const resource of hidden) {
-    if (await seesAnyOf(resource, reader, journal, principal)) hidden.delete(resource);
+  for (const [resource, position] of hidden) {
+    // With the ACL as it stands now: what the viewer sees as an actor says nothing of all the others.
+    const [change] = await reader.unjudged(journal, position, position);
+    if (change?.acl != null && levelUnder(change.acl, principal.claims) > NOTHING) hidden.delete(resource);
   }
-  return [...hidden];
-}
-
-async function seesAnyOf(resource: ResourceRef, reader: Reader, journal: Journal, principal: Principal) {
-  const filter: Condition = { on: 'text', field: 'resource', test: { is: 'in', values: [resource] } };
-  const anywhere = { direction: 'falling', above: 0, below: Number.POSITIVE_INFINITY, limit: 1 } as const;
-  return (await reader.page({ journal, filter, ...anywhere }, principal)).events.length > 0;
+  return [...hidden.keys()];
 }
 
 function checkExpiry({ expiresAt }: Principal): void {

@@ -12,7 +12,8 @@
  * order. What lies further behind than `LARGEST_HOLE` is not passed through here; readers are told
  * (`behind`) and read on by themselves.
  */
-import { holders, NOTHING } from '../access/acl.ts';
+import { type Acl, holders, NOTHING } from '../access/acl.ts';
+import type { Claim } from '../access/claim.ts';
 import type { Principal } from '../access/principal.ts';
 import type { ResourceRef } from '../access/resource-ref.ts';
 import { isRevoked, type Revocations } from '../access/revocation.ts';
@@ -23,6 +24,7 @@ import type { Event, Position, SeenEvent } from '../events/event.ts';
 import { type Journal, unwritten } from '../events/journal.ts';
 import type { Reader, UnjudgedEvent } from '../events/read.ts';
 import { revocationOf } from '../events/token-revocation.ts';
+import { isSeenAsActor, levelByAcl } from '../events/visibility.ts';
 import type { Broker, News } from './broker.ts';
 import { createRoutes, type Routed } from './routes.ts';
 import { aclsOf, sightOf } from './sight.ts';
@@ -172,9 +174,12 @@ export function createHub({ name, broker, reader, findHead, onError }: HubOption
       }
       const seen: SeenEvent[] = [];
       routes.visit(event, acl, (each, level) => {
+        const asActorAlone = isSeenAsActorAlone(event, acl, each.claims);
         // One for all who see it alike: they recognise what they share by it.
-        const shared = seen[level] ?? { event, level };
-        seen[level] = shared;
+        const place = asActorAlone ? NOTHING : level;
+        const shared =
+          seen[place] ?? (asActorAlone ? { event, level, resourceHidden: true } : { event, level });
+        seen[place] = shared;
         told.add(each);
         safely(each, () => each.offer(shared));
       });
@@ -245,6 +250,13 @@ export function createHub({ name, broker, reader, findHead, onError }: HubOption
       unsubscribe();
     },
   };
+}
+
+/** Whether who is told of an event may not see its resource. */
+function isSeenAsActorAlone(event: Event, acl: Acl | null, claims: ReadonlySet<Claim>): boolean {
+  // Few events are seen by anyone but whom the ACL names.
+  if (!event.visibleToActor || event.resource === null) return false;
+  return isSeenAsActor(event, claims) && levelByAcl(event, acl, claims) === NOTHING;
 }
 
 /** News that only says how far the journal goes begins behind all that it does not tell. */

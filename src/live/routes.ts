@@ -3,7 +3,7 @@
  * within that by the claims that see it.
  *
  *     event ──▶ everybody, and for each field that some filter needs: field = value
- *                   └──▶ claims of the event's ACL ──▶ readers, each with its level
+ *                   └──▶ claims that see the event ──▶ readers, each with its level
  *
  * So cost follows how many want an event and may see it, and not how many are there.
  */

@@ -1,11 +1,14 @@
 /** Changes of rights, as one reader notices them. */
-import type { Acl, Level } from '../access/acl.ts';
+import { type Acl, type Level, levelOf, PRIVATE } from '../access/acl.ts';
+import { ADMIN, type Claim } from '../access/claim.ts';
 import type { Principal } from '../access/principal.ts';
 import type { ResourceRef } from '../access/resource-ref.ts';
 import type { Event } from '../events/event.ts';
-import { levelOfEvent } from '../events/visibility.ts';
 
-/** What a change of an ACL makes of the principal's sight of the resource's events. */
+/**
+ * What a change of an ACL makes of the principal's sight of the resource's events. Those that are seen by their
+ * actor whatever it says are not meant.
+ */
 export function sightOf(
   change: Event,
   { claims }: Pick<Principal, 'claims'>,
@@ -13,12 +16,12 @@ export function sightOf(
   const { resource } = change;
   if (resource === null) return null;
   const { old_acl, new_acl } = aclsOf(change);
-  const ordinary = { type: '', resource, actor: null };
-  return {
-    resource,
-    before: levelOfEvent(ordinary, old_acl, claims),
-    after: levelOfEvent(ordinary, new_acl, claims),
-  };
+  return { resource, before: levelUnder(old_acl, claims), after: levelUnder(new_acl, claims) };
+}
+
+/** The level at which the holder of these claims sees a resource's ordinary events by its ACL. */
+export function levelUnder(acl: Acl, claims: ReadonlySet<Claim>): Level {
+  return claims.has(ADMIN) ? PRIVATE : levelOf(claims, acl);
 }
 
 /** Written by acl-change.ts and nobody else: the door refuses this type. */

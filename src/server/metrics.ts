@@ -16,6 +16,8 @@ export interface Metrics {
 
 export interface Watched {
   readonly pendingEvents: () => number;
+  /** In the outbox; null where that is not known. */
+  readonly parcels: () => { readonly waiting: number; readonly refused: number } | null;
   readonly readers: () => number;
   readonly poolConnections: () => { readonly total: number; readonly idle: number; readonly waiting: number };
 }
@@ -31,6 +33,17 @@ export function createMetrics(watched: Watched): Metrics {
     registers,
     collect() {
       this.set(watched.pendingEvents());
+    },
+  });
+  new Gauge({
+    name: 'eventree_outbox_parcels',
+    help: 'Parcels in the database’s outbox that wait to be recorded, and those that were refused.',
+    labelNames: ['state'],
+    registers,
+    collect() {
+      // What is not known is left out: zero would say that all is well.
+      this.reset();
+      for (const [state, count] of Object.entries(watched.parcels() ?? {})) this.set({ state }, count);
     },
   });
   new Gauge({

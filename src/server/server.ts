@@ -32,6 +32,8 @@ import { createPolicy } from '../graphql/policy.ts';
 import { type Broker, createMemoryBroker } from '../live/broker.ts';
 import { createRedisBroker } from '../live/broker-redis.ts';
 import { startLive } from '../live/live.ts';
+import { createMarkers } from '../outbox/markers.ts';
+import { runOn } from '../outbox/statement.ts';
 import { createAdmission } from './admission.ts';
 import { developmentSecret } from './development.ts';
 import type { Door } from './door.ts';
@@ -40,6 +42,7 @@ import { createHealth } from './health.ts';
 import { createHttpListener } from './http.ts';
 import { startKeepAlive } from './keep-alive.ts';
 import { createMetrics } from './metrics.ts';
+import { startServerRelay } from './relay.ts';
 import { openWsDoor } from './ws.ts';
 
 export interface RunningServer {
@@ -133,6 +136,7 @@ async function start(
   // ── Recording ──
   const metrics = createMetrics({
     pendingEvents: () => recording.pending(),
+    parcels: () => relay.parcels(),
     readers: () => live.readers(),
     poolConnections: () => ({
       total: database.pool.totalCount,
@@ -166,9 +170,15 @@ async function start(
     resources: createResources(database),
     changeAcl: createAclChange(ownEvents),
     revokeTokens: createTokenRevocation(ownEvents),
+    markers: createMarkers(runOn(database.pool), config),
     indexAttribute: (name) => indexAttribute(database.pool, registry, name),
     follow: { live, reader, checkpointIntervalMs: config.checkpointIntervalMs },
   };
+  const formatError = createFormatError((error, place) => {
+    logger.error({ ...place, ...logged(error) }, 'unexpected error');
+  });
+  const relay = startServerRelay({ database, url, core, formatError, limits: config, logger });
+  onStop(() => relay.stop());
   const secret = isDevelopment(config) ? await developmentSecret(config.dataDir) : config.jwtSecret;
   const rules = { issuer: config.jwtIssuer, audience: config.jwtAudience };
   const key = secret === undefined ? { jwksUrl: config.jwksUrl as string } : { secret };
@@ -194,9 +204,7 @@ async function start(
       return principal;
     },
     policy: createPolicy(core, config, createFindText(persistedOperations, persisted)),
-    formatError: createFormatError((error, place) => {
-      logger.error({ ...place, ...logged(error) }, 'unexpected error');
-    }),
+    formatError,
     logger,
     metrics,
     origins: { allowed: new Set(config.allowedOrigins), localOnly: isDevelopment(config) },

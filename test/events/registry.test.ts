@@ -1,3 +1,4 @@
+import { v7 } from 'uuid';
 /** Attributes and event types come from three sources: built in, declared by mutation, declared in a file. */
 import { describe, expect, test } from 'vitest';
 import { openWorld, unique, worldForFile } from '../support/world.ts';
@@ -61,6 +62,7 @@ describe('built in', () => {
       'where',
       'stack',
     ],
+    call_lost: ['ALARM', 'function', 'params'],
     watchdog: ['ALARM', 'mutex', 'watchdog'],
     marker: ['SYSTEM'],
     note: ['USER'],
@@ -253,6 +255,29 @@ describe('a type that is disabled', () => {
       .id;
     expect((await all(journal)).at(-1)?.parent).toEqual({ id });
     expect((await world().ask('{ resource(ref: "page/off") { ref } }')).resource).toBeNull();
+  });
+
+  test('is passed over also where a tree is sent flat, however often', async () => {
+    const [off, journal] = [unique('off'), newJournal()];
+    await type({ name: off, category: 'USER', enabled: false });
+    const [root, above, between, below] = [v7(), v7(), v7(), v7()];
+    const input = [
+      { journal, type: off, id: root },
+      { journal, type: 'note', id: above, parentId: root },
+      { journal, type: off, id: between, parentId: above },
+      { journal, type: 'note', id: below, parentId: between },
+    ];
+    for (let time = 0; time < 2; time++) {
+      await world().ask(
+        'mutation ($input: [RecordEventInput!]!) { recordEvents(input: $input) { events { id } } }',
+        { input },
+      );
+    }
+    const kept = (await all(journal)).map(({ id, parent }) => [id, parent]);
+    expect(kept).toEqual([
+      [above, null],
+      [below, { id: above }],
+    ]);
   });
 
   test('is checked all the same', async () => {

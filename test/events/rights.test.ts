@@ -1,6 +1,12 @@
-/** Who may record about what: recording about a resource takes `editData`; who names one first owns it. */
-import { describe, expect, test } from 'vitest';
+/**
+ * Who may record about what: recording about a resource takes `editData`; who names one first owns it. And who sees
+ * an event beside those whom the ACL of its resource lets see it.
+ */
+import { describe, expect, onTestFinished, test } from 'vitest';
 import { RIGHTS } from '../../src/access/acl.ts';
+import { openDatabase } from '../../src/db/database.ts';
+import { indexNext } from '../../src/events/index/indexer.ts';
+import { openRegistry } from '../../src/events/registry-store.ts';
 import { type Answer, type Stream, unique, worldForFile } from '../support/world.ts';
 import { newJournal, recorderOf, refusalOf } from './support/recorder.ts';
 
@@ -130,6 +136,143 @@ describe('an event without a resource', () => {
   });
 });
 
+describe('an event that its actor sees', () => {
+  const READ = `query ($id: ID!) { event(id: $id) {
+    message attributes payload privatePayload visibleToActor resource { ref name acl { owners } events { totalCount } }
+  } }`;
+  const FOUND = `query ($journal: String!, $filter: EventFilter) {
+    events(journal: $journal, filter: $filter, order: OLDEST_FIRST) { totalCount nodes { message } }
+  }`;
+  const own = { type: 'note', actor: 'user/ann', visibleToActor: true };
+
+  /** What a filter finds, in the order of the journal. */
+  async function found(journal: string, who: object, filter?: object): Promise<string[]> {
+    const { totalCount, nodes } = (await world().ask(FOUND, { journal, filter }, who)).events;
+    expect(totalCount).toBe(nodes.length);
+    return nodes.map(({ message }: { message: string }) => message);
+  }
+
+  /** Brings a journal into the index now, and not when the server would. */
+  async function indexed(journal: string): Promise<void> {
+    const url = world().databaseUrl;
+    const database = openDatabase({ url, poolSize: 2, statementTimeoutMs: 20_000, onIdleError: () => {} });
+    onTestFinished(() => database.close());
+    const registry = await openRegistry(database);
+    const { rows } = await world().db.query('select id from journal where name = $1', [journal]);
+    while (await indexNext(database.pool, registry, rows[0].id, 1));
+  }
+
+  test('is seen with attributes and payload by who may not see its resource', async () => {
+    const journal = newJournal();
+    const ref = unique('page/own');
+    await resource({ ref, name: 'Secret', acl: { owners: ['user/bob'] } });
+    const { id } = await one({
+      ...own,
+      ...{ journal, type: 'field_update', resource: ref, attributes: { field: 'size', old: 1, new: 2 } },
+      ...{ payload: { open: 1 }, privatePayload: { secret: 1 } },
+    });
+    const read = async (who: object) => (await world().ask(READ, { id }, who)).event;
+    const seen = {
+      message: `Field size of row — in — was changed: 1 → 2`,
+      attributes: { field: 'size', old: 1, new: 2 },
+      payload: { open: 1 },
+      visibleToActor: true,
+    };
+    const count = { totalCount: 0 };
+    expect(await read(await as('ann'))).toEqual({
+      ...{ ...seen, privatePayload: null },
+      resource: { ref, name: null, acl: null, events: count },
+    });
+    expect(await read(await as('bob'))).toEqual({
+      ...{ ...seen, privatePayload: { secret: 1 } },
+      resource: { ref, name: 'Secret', acl: { owners: ['user/bob'] }, events: count },
+    });
+    expect(await read(await as('eve'))).toBeNull();
+    expect((await world().ask(LOOK, { ref }, await as('ann'))).resource).toBeNull();
+    expect(await found(journal, await as('ann'), { resource: { eq: ref } })).toHaveLength(1);
+    expect(await found(journal, await as('eve'))).toEqual([]);
+  });
+
+  test('is not seen by the actor where it does not say so', async () => {
+    const ref = unique('page/others');
+    await resource({ ref, acl: { owners: ['user/bob'] } });
+    const { id } = await one({ type: 'note', resource: ref, actor: 'user/ann' });
+    expect((await world().ask(READ, { id }, await as('ann'))).event).toBeNull();
+  });
+
+  const rights = [null, 'viewMeta', 'viewData', 'owners'] as const;
+  const changes = rights.flatMap((before) =>
+    rights.filter((after) => after !== before).map((after) => [before, after] as const),
+  );
+
+  test.each(changes)(
+    'is seen in the index and before it when the right %s becomes %s',
+    async (before, after) => {
+      const journal = newJournal();
+      const ref = unique('page/moved');
+      const acl = (right: (typeof rights)[number]) => ({
+        owners: ['user/bob'],
+        ...(right && { [right]: ['user/ann'] }),
+      });
+      await resource({ ref, acl: acl(before) });
+      const note = (message: string, more: object = {}) =>
+        one({ journal, type: 'note', resource: ref, message, actor: 'user/ann', ...more });
+      const ann = await as('ann');
+      const data = { filter: { attributes: [{ name: 'field', eq: 'size' }] } };
+      const shown = { type: 'field_update', attributes: { field: 'size' } };
+      await note('indexed');
+      await note('indexed own', { ...own, ...shown });
+      await note('indexed, of another', { ...own, actor: 'user/eve' });
+      await indexed(journal);
+      await note('own', { ...own, ...shown });
+      await note('plain');
+
+      await world().ask(SET_ACL, { ref, acl: acl(after) });
+      await indexed(journal);
+      await note('own, later', { ...own, ...shown });
+      const type = { type: { ne: 'acl_change' } };
+      const all = ['indexed', 'indexed own', 'indexed, of another', 'own', 'plain', 'own, later'];
+      const theirs = ['indexed own', 'own', 'own, later'];
+      for (const _ of ['some of it', 'all']) {
+        expect(await found(journal, ann, type)).toEqual(after === null ? theirs : all);
+        // Attributes are seen by who sees the data.
+        expect(await found(journal, ann, data.filter)).toEqual(theirs);
+        expect(await found(journal, await as('eve'))).toEqual(['indexed, of another']);
+        await indexed(journal);
+      }
+      await world().ask(SET_ACL, { ref, acl: acl(null) });
+      expect(await found(journal, ann)).toEqual(theirs);
+    },
+  );
+
+  test('may be gone on from: who sees it may record below it', async () => {
+    const [hidden, mine] = [unique('page/hidden'), unique('page/mine')];
+    await resource({ ref: hidden, acl: { owners: ['user/bob'] } });
+    const { id: parentId } = await one({ ...own, resource: hidden });
+    const input = [{ type: 'note', resource: mine, parentId }];
+    expect(await record(input, await as('ann'))).toHaveLength(1);
+    expect(
+      await refusal([{ type: 'note', resource: unique('page/theirs'), parentId }], await as('eve')),
+    ).toMatchObject({
+      code: 'NOT_FOUND',
+    });
+  });
+
+  test('is never a change of rights, which is for who may see the ACL', async () => {
+    const ref = unique('page/handed');
+    const journal = newJournal();
+    const ann = await as('ann');
+    await one({ ...own, journal, resource: ref, message: 'own' }, ann);
+    await world().ask(SET_ACL, { ref, acl: { owners: ['user/bob'], viewData: ['user/ann'] } }, ann);
+    expect(await found(journal, ann)).toEqual(['own']);
+    const { rows } = await world().db.query(
+      'select actor, visible_to_actor from event where type = $1 and resource = $2',
+      ['acl_change', ref],
+    );
+    expect(rows).toEqual([{ actor: 'user/ann', visible_to_actor: false }]);
+  });
+});
+
 describe('a change of rights', () => {
   const acl = { ...nobody, owners: ['user/ann'] };
 
@@ -222,7 +365,8 @@ describe('who follows a journal while rights change', () => {
     const journal = newJournal();
     const [kept, changing] = [unique('page/kept'), unique('page/changing')];
     for (const ref of [kept, changing]) await resource({ ref, acl: bob });
-    const note = (ref: string, message: string) => one({ journal, type: 'note', resource: ref, message });
+    const note = (ref: string, message: string, more: object = {}) =>
+      one({ journal, type: 'note', resource: ref, message, ...more });
     const change = (acl: object) => world().ask(SET_ACL, { ref: changing, acl });
     await note(changing, 'before');
     const watch = async (more: object = {}) => {
@@ -260,6 +404,24 @@ describe('who follows a journal while rights change', () => {
     // Who was away meanwhile no longer sees what was recorded before it either.
     const resumed = await said(await watch({ after: cursor }), 'last');
     expect(resumed).toMatchObject({ messages: ['last'], hidden: [changing] });
+  });
+
+  test('is told what is hidden, and goes on to be told what they see as its actor', async () => {
+    const { kept, changing, note, change, watch } = await twoPages();
+    const own = { actor: 'user/bob', visibleToActor: true };
+    const stream = await watch();
+    const { cursor } = await said(stream, 'before');
+    await note(changing, 'own', own);
+    await change({ owners: ['user/ann'] });
+    await note(changing, 'not seen');
+    await note(changing, 'own, later', own);
+    await note(changing, 'of another', { ...own, actor: 'user/eve' });
+    await note(kept, 'last');
+    const told = { messages: ['own', 'own, later', 'last'], hidden: [changing] };
+    expect(await said(stream, 'last')).toMatchObject(told);
+    // That there is something of the resource to be seen does not take back that the rest is hidden.
+    expect(await said(await watch({ after: cursor }), 'last')).toMatchObject(told);
+    expect(await said(await watch({ after: cursor, maxBatch: 100 }), 'last')).toMatchObject(told);
   });
 
   test('is not told to drop what they may see again', async () => {

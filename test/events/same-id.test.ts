@@ -31,6 +31,7 @@ async function fullEvent() {
     attributes: { attribute: 'size', old: { a: 1, b: [2] }, new: 3 },
     payload: { x: 1, y: { z: null } },
     privatePayload: ['p'],
+    visibleToActor: true,
   };
   const other: Input = {
     type: 'row_insert',
@@ -47,6 +48,7 @@ async function fullEvent() {
     attributes: { attribute: 'size', old: { a: 1, b: [2] }, new: 4 },
     payload: { x: 1, y: { z: 0 } },
     privatePayload: ['q'],
+    visibleToActor: false,
   };
   return { journal, given, other };
 }

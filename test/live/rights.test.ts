@@ -1,6 +1,6 @@
 /**
  * Rights that come and go while streams are open on two nodes: who gains a right is told what comes after, who loses
- * it is told once what is hidden, and nothing that comes after.
+ * it is told once what is hidden, and nothing that comes after but what they see as its actor.
  */
 import { expect, test } from 'vitest';
 import { startRedis } from '../support/redis.ts';
@@ -27,16 +27,20 @@ test('a right that is gained shows what comes after, and one that is lost hides 
   // Each time by way of the other node.
   let turns = 0;
   const server = () => world.servers[turns++ % 2] ?? expect.fail();
-  const note = (resource: string, message: string) =>
-    world.ask(RECORD, { input: { type: 'note', resource, message } }, { server: server() });
+  const note = (resource: string, message: string, more: object = {}) =>
+    world.ask(RECORD, { input: { type: 'note', resource, message, ...more } }, { server: server() });
+  const own = { actor: 'user/jane', visibleToActor: true };
   const set = (acl: object) => world.ask(SET, { ref: changing, acl }, { server: server() });
   await note(changing, 'before it is gained');
+  await note(changing, 'her own, before it is gained', own);
   await set(jane);
   await note(changing, 'while it is held');
   await set({ viewMeta: ['user/jane'] });
   await note(changing, 'while less is held');
   await set({});
   await note(changing, 'after it is lost');
+  await note(changing, 'her own, after it is lost', own);
+  await note(changing, 'another’s', { ...own, actor: 'user/joe' });
   await set({ viewMeta: [] });
   await set({ viewData: ['user/joe'] });
   await note(changing, 'while another holds it');
@@ -49,7 +53,13 @@ test('a right that is gained shows what comes after, and one that is lost hides 
     const messages = told.map(({ data }) => data.eventStream);
     expect(
       messages.flatMap(({ events }) => events.map(({ message }: { message: string }) => message)),
-    ).toEqual(['while it is held', 'while less is held', 'last']);
+    ).toEqual([
+      'her own, before it is gained',
+      'while it is held',
+      'while less is held',
+      'her own, after it is lost',
+      'last',
+    ]);
     expect(messages.flatMap(({ hidden }) => hidden)).toEqual([changing]);
     expect(messages.every(({ live }) => live)).toBe(true);
   }

@@ -170,6 +170,7 @@ async function record(known: Known, recipes: readonly EventRecipe[], ids: readon
     const event = recorded[i] as SeenEvent;
     const parent = facts.find(({ fact }) => fact.id === above)?.fact;
     const { type, attributes, sessionId = null, correlationId = null, actor = 'user/root' } = recipe;
+    const { visibleToActor = false } = recipe;
     const rendered = renderedMessage({ type, resource, actor, sessionId, attributes });
     const { message = rendered.message, occurredAt = recipe.idTime } = recipe;
     const { category = TYPES[type].category, severity = TYPES[type].severity } = recipe;
@@ -188,6 +189,7 @@ async function record(known: Known, recipes: readonly EventRecipe[], ids: readon
           sessionId,
           correlationId,
           attributes,
+          visibleToActor,
         },
         ...{ message, masked: recipe.message ?? rendered.masked, recordedAt: event.event.recordedAt },
         ancestors: parent === undefined ? [] : [...parent.ancestors, parent.id],

@@ -229,7 +229,7 @@ async function expectDelivered(tale: Tale, watcher: Watcher, { first, marker, lo
 
 function losesSight({ claims }: Visitor, lost: Change | null): boolean {
   if (lost === null) return false;
-  const ordinary = { type: 'thing', resource: lost.resource, actor: 'user/root' };
+  const ordinary = { type: 'thing', resource: lost.resource, actor: 'user/root', visibleToActor: false };
   return sightOf(ordinary, lost.before, claims) > 0 && sightOf(ordinary, lost.after, claims) === 0;
 }
 
@@ -243,12 +243,13 @@ async function expectTold(tale: Tale, { visitor, filter: recipe, order, size, by
   const asked = { journal, filter: sent(filter) };
 
   const stream = world().watch(STREAM, { ...asked, size }, { by, ...who });
-  let held: { resource: { ref: string } | null }[] = [];
+  let held: { resource: { ref: string } | null; actor: string; visibleToActor: boolean }[] = [];
+  const isOwn = (one: (typeof held)[number]) => one.visibleToActor && visitor.claims.includes(one.actor);
   for (const message of await stream.until((one) => dataOf(one).eventStream.live)) {
     const { events, hidden, gap } = dataOf(message).eventStream;
     expect(events.length).toBeLessThanOrEqual(size);
     expect(gap).toBeNull();
-    held = [...held, ...events].filter(({ resource }) => !hidden.includes(resource?.ref));
+    held = [...held, ...events].filter((one) => isOwn(one) || !hidden.includes(one.resource?.ref));
   }
   stream.close();
   expect(held, 'told from the beginning').toEqual(expected);

@@ -36,7 +36,15 @@ import {
   ordinalOf,
   unite,
 } from './bits.ts';
-import { type IndexedEvent, presenceTerm, type Term, termsOf, valuePrefix, viewerTerms } from './term.ts';
+import {
+  type IndexedEvent,
+  lastingTerms,
+  presenceTerm,
+  type Term,
+  termsOf,
+  valuePrefix,
+  viewerTerms,
+} from './term.ts';
 
 /** Below this many, events are left to be read directly. */
 export const INDEX_BEHIND = 1_024;
@@ -171,15 +179,16 @@ async function collectTerms(
     const ordinal = ordinalOf(event.position);
     add(termsOf(event, registry), ordinal);
     add(viewers(event), ordinal);
+    add(lastingTerms(event), ordinal);
   }
   return sets;
 }
 
-/** The terms of who sees an event, worked out once for all events that one ACL decides alike. */
+/** The terms of whom an ACL lets see an event, worked out once for all events that it decides alike. */
 function viewersBy(resources: ReadonlyMap<string, Resource>): (event: IndexedEvent) => readonly Term[] {
   const known = new Map<string, readonly Term[]>();
   return (event) => {
-    if (event.resource === null) return viewerTerms(event, null);
+    if (event.resource === null) return [];
     const key = event.type === ACL_CHANGE ? `${event.resource} ${ACL_CHANGE}` : event.resource;
     let terms = known.get(key);
     if (terms === undefined) {
@@ -192,7 +201,7 @@ function viewersBy(resources: ReadonlyMap<string, Resource>): (event: IndexedEve
 
 /** What of an event its terms are made from. */
 const INDEXED_COLUMNS =
-  'e.position, e.type, e.category, e.severity, e.words, e.resource, e.actor, e.session_id, e.correlation_id, e.path, e.attributes';
+  'e.position, e.type, e.category, e.severity, e.words, e.resource, e.actor, e.session_id, e.correlation_id, e.path, e.attributes, e.visible_to_actor';
 
 async function readEvents(
   client: pg.PoolClient,
@@ -209,8 +218,9 @@ async function readEvents(
     values: [journalId, from, to, chunkOf(from)],
     types: EVENT_TYPES,
   });
-  return rows.map(({ session_id, correlation_id, path, ...row }) => ({
+  return rows.map(({ session_id, correlation_id, path, visible_to_actor, ...row }) => ({
     ...row,
+    visibleToActor: visible_to_actor,
     sessionId: session_id,
     correlationId: correlation_id,
     path: path ?? [],

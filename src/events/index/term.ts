@@ -11,11 +11,12 @@
  *     m:                   has a masked message
  *     @branch              has the attribute     =branch:main         attribute and value
  *     v2:group/dev         claim that sees it at level 2
+ *     x:user/jane          claim that sees it whatever its resource's ACL says, at level 2
  *
  * Terms sort by their bytes, and values are written so that this is the order of the values too: a range
  * of values is a range of terms.
  */
-import type { Acl, Level } from '../../access/acl.ts';
+import { type Acl, DATA, type Level } from '../../access/acl.ts';
 import type { Claim } from '../../access/claim.ts';
 import { resourceType } from '../../access/resource-ref.ts';
 import type { Json } from '../../base/json.ts';
@@ -23,7 +24,7 @@ import { firstPoints } from '../../base/text.ts';
 import type { Attribute } from '../attribute.ts';
 import type { Event } from '../event.ts';
 import type { Registry } from '../registry.ts';
-import { viewersOf } from '../visibility.ts';
+import { actorWhoSees, viewersByAcl } from '../visibility.ts';
 
 export type Term = string;
 
@@ -43,6 +44,7 @@ export const parentTerm = (id: string): Term => `u:${id}`;
 export const ancestorTerm = (id: string): Term => `n:${id}`;
 export const presenceTerm = (attribute: string): Term => `@${attribute}`;
 export const viewerTerm = (level: Level, claim: Claim): Term => `v${level}:${claim}`;
+export const lastingTerm = (claim: Claim): Term => `x:${claim}`;
 
 export const wordTerm = (word: string): Term => `w:${word}`;
 export const maskedWordTerm = (word: string): Term => `W:${word}`;
@@ -94,6 +96,7 @@ export type IndexedEvent = Pick<
   | 'correlationId'
   | 'path'
   | 'attributes'
+  | 'visibleToActor'
 >;
 
 /**
@@ -119,9 +122,28 @@ export function termsOf(event: IndexedEvent, registry: Registry): Term[] {
   return terms;
 }
 
-/** Who sees the event, as terms. @param acl of its resource, as it stands. */
-export function viewerTerms(event: Pick<Event, 'type' | 'resource' | 'actor'>, acl: Acl | null): Term[] {
-  return [...viewersOf(event, acl)].map(([claim, level]) => viewerTerm(level, claim));
+/** Whom the ACL lets see the event, as terms. @param acl of its resource, as it stands. */
+export function viewerTerms(event: Pick<Event, 'type' | 'resource'>, acl: Acl | null): Term[] {
+  return [...viewersByAcl(event, acl)].map(([claim, level]) => viewerTerm(level, claim));
+}
+
+/**
+ * Who sees the event whatever an ACL says, as terms. What the ACL gives the same claim stands beside it: who
+ * looks for what is seen at one level takes the higher ones too. The second term tells a change of the ACL
+ * which events keep the first.
+ */
+export function lastingTerms(event: Pick<Event, 'resource' | 'actor' | 'visibleToActor'>): readonly Term[] {
+  const actor = actorWhoSees(event);
+  if (actor === null) return NO_TERMS;
+  const seen = viewerTerm(DATA, actor);
+  return event.resource === null ? [seen] : [seen, lastingTerm(actor)];
+}
+const NO_TERMS: readonly Term[] = Object.freeze([]);
+
+/** The term of those events that stay under the other one whatever becomes of the ACL; null where all can go. */
+export function lastingUnder(term: Term): Term | null {
+  const prefix = viewerTerm(DATA, '' as Claim);
+  return term.startsWith(prefix) ? lastingTerm(term.slice(prefix.length) as Claim) : null;
 }
 
 function wordTerms(stored: string): Term[] {

@@ -13,6 +13,7 @@ import {
 } from '../../events/event.ts';
 import type { Condition } from '../../events/filter/filter.ts';
 import { unwritten } from '../../events/journal.ts';
+import { isSeenAsActor } from '../../events/visibility.ts';
 import { builder, CategoryEnum, costOfPage, SeverityEnum } from '../builder.ts';
 import type { Context } from '../context.ts';
 import { EventTypeType } from '../registry/registry.ts';
@@ -100,14 +101,17 @@ EventType.implement({
       extensions: SHARED,
       type: ResourceType,
       nullable: true,
-      description: 'What it is about. Null where that is nothing, or gone, or not for the viewer to see.',
-      resolve: ({ event }, _, { resources, principal, shared }) => {
-        if (event.resource === null) return null;
-        // Whoever sees the event sees what it is about.
-        if (shared) return { ref: event.resource };
-        return resources
-          .load(event.resource)
-          .then((resource) => (resource !== null && maySee(principal, resource.acl) ? resource : null));
+      description:
+        'What it is about. Null where that is nothing, or gone, or not for the viewer to see. Who sees the event as its actor alone (`visibleToActor`) is told which one it is, and no more of it.',
+      resolve: ({ event, resourceHidden = false }, _, { resources, principal, shared }) => {
+        const { resource: ref } = event;
+        if (ref === null) return null;
+        // Whoever else sees the event sees what it is about.
+        if (shared) return resourceHidden ? { ref, name: null } : { ref };
+        return resources.load(ref).then((resource) => {
+          if (resource === null || maySee(principal, resource.acl)) return resource;
+          return isSeenAsActor(event, principal.claims) ? { ref, name: null } : null;
+        });
       },
     }),
     actor: t.field({
@@ -135,6 +139,12 @@ EventType.implement({
       description:
         'False for an event of a disabled type: it was accepted, and is nowhere but in this answer.',
       resolve: ({ event }) => event.kept,
+    }),
+    visibleToActor: t.boolean({
+      extensions: SHARED,
+      description:
+        'Whether its actor sees it too, with attributes and payload, whatever the resource’s ACL says.',
+      resolve: ({ event }) => event.visibleToActor,
     }),
     sessionId: t.id({
       extensions: SHARED,

@@ -4,7 +4,7 @@ import type { SeenEvent } from '../../events/event.ts';
 import { builder, CategoryEnum, SeverityEnum } from '../builder.ts';
 import { EventType } from './event.ts';
 
-const RecordEventInputType = builder.inputRef<RecordEventInput>('RecordEventInput');
+export const RecordEventInputType = builder.inputRef<RecordEventInput>('RecordEventInput');
 
 RecordEventInputType.implement({
   description: 'An event to record.',
@@ -30,10 +30,18 @@ RecordEventInputType.implement({
     }),
     sessionId: t.id({ description: 'The session of the application in which it happened.' }),
     correlationId: t.string({ description: 'By which applications know what belongs together.' }),
-    parentId: t.id({ description: 'The event that this one is part of, which the recorder may see.' }),
+    parentId: t.id({
+      description: 'The event that this one is part of, which the recorder may see or has recorded.',
+    }),
     attributes: t.field({ type: 'JSONObject', description: 'Values of the type’s attributes, by name.' }),
     payload: t.field({ type: 'JSON', description: 'Free JSON, kept and not indexed.' }),
     privatePayload: t.field({ type: 'JSON', description: 'The same for owners of the resource alone.' }),
+    visibleToActor: t.boolean({
+      required: true,
+      defaultValue: false,
+      description:
+        'Its actor sees it too, with attributes and payload, whatever the resource’s ACL says. It is recorded with the event: no change of the ACL takes it away.',
+    }),
     children: t.field({
       type: [RecordEventInputType],
       description:

@@ -84,7 +84,7 @@ const EventStreamMessageType = builder.objectRef<Delivery>('EventStreamMessage')
       extensions: SHARED,
       type: ['ResourceRef'],
       description:
-        'Resources whose events the viewer could see until here and no longer may: drop what is held of them.',
+        'Resources whose events the viewer could see until here and no longer may: drop what is held of them, but for events with `visibleToActor` of which the viewer is the actor.',
       resolve: ({ hidden }) => hidden as ResourceRef[],
     }),
   }),

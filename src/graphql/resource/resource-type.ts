@@ -7,8 +7,14 @@ import { builder } from '../builder.ts';
 import type { Context } from '../context.ts';
 import { SHARED } from '../sharing.ts';
 
-/** A resource, or no more of it than its reference: what else is asked for is looked up then. */
-export type ResourceOrRef = Resource | Pick<Resource, 'ref'>;
+/**
+ * A resource, or no more of it than its reference: what else is asked for is looked up then. The name is given
+ * away to whoever holds the reference, so for who may know no more than that it is null beforehand.
+ */
+export type ResourceOrRef =
+  | Resource
+  | Pick<Resource, 'ref'>
+  | (Pick<Resource, 'ref'> & { readonly name: null });
 
 export const ResourceType = builder.objectRef<ResourceOrRef>('Resource');
 const AclType = builder.objectRef<Acl>('Acl');

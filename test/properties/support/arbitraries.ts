@@ -153,6 +153,7 @@ export interface EventRecipe {
   readonly sessionId: string | undefined;
   readonly correlationId: string | undefined;
   readonly attributes: Readonly<Record<string, unknown>>;
+  readonly visibleToActor: boolean | undefined;
   /** It hangs under the event so many places before it. */
   readonly below: number | null;
   /** The time in its id. */
@@ -179,6 +180,7 @@ export const eventRecipe: fc.Arbitrary<EventRecipe> = fc
     sessionId: maybe(reference),
     correlationId: maybe(reference),
     attributes,
+    visibleToActor: maybe(fc.boolean()),
     below: fc.option(fc.integer({ min: 1, max: 5 }), { freq: 2 }),
     idTime: fc.constantFrom(
       ...['2009-07-01', '2024-02-01', '2024-05-31T23:59:59.999Z', '2024-06-01'].map(Date.parse),

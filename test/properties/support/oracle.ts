@@ -38,6 +38,7 @@ export interface Fact {
   /** From the root down to the parent. */
   readonly ancestors: readonly string[];
   readonly attributes: Readonly<Record<string, unknown>>;
+  readonly visibleToActor: boolean;
 }
 
 /** Nothing, the envelope, attributes and payload, private parts too. */
@@ -67,13 +68,23 @@ export function rightsOf(claims: readonly string[], acl: Lists): Set<Right> {
 
 /** @param acl of the event's resource, as it stands. */
 export function sightOf(
-  { type, resource, actor }: Pick<Fact, 'type' | 'resource' | 'actor'>,
+  fact: Pick<Fact, 'type' | 'resource' | 'actor' | 'visibleToActor'>,
+  acl: Lists | null,
+  claims: readonly string[],
+): Sight {
+  const { resource, actor, visibleToActor } = fact;
+  const byAcl = sightByAcl(fact, acl, claims);
+  const asActor = (resource === null || visibleToActor) && claims.includes(actor) ? 2 : 0;
+  return byAcl > asActor ? byAcl : asActor;
+}
+
+function sightByAcl(
+  { type, resource }: Pick<Fact, 'type' | 'resource'>,
   acl: Lists | null,
   claims: readonly string[],
 ): Sight {
   if (claims.includes('group/admin')) return 3;
-  if (resource === null) return claims.includes(actor) ? 2 : 0;
-  if (acl === null) return 0;
+  if (resource === null || acl === null) return 0;
   const rights = rightsOf(claims, acl);
   if (type === 'acl_change' && !rights.has('viewAcl')) return 0;
   if (rights.has('owners')) return 3;

@@ -12,8 +12,8 @@ export interface Told extends Fact {
 }
 
 export const PORTRAIT = `fragment portrait on Event {
-  id position journal type { name } category severity message occurredAt recordedAt resource { ref }
-  actor sessionId correlationId attributes open: attribute(name: "text") secret: attribute(name: "textPrivate")
+  id position journal type { name } category severity message occurredAt recordedAt resource { ref name }
+  actor visibleToActor sessionId correlationId attributes open: attribute(name: "text") secret: attribute(name: "textPrivate")
   payload privatePayload parent { id } parentHidden root { id }
 }`;
 
@@ -29,6 +29,8 @@ export interface Eyes {
   /** All that is recorded, in order. */
   readonly told: readonly Told[];
   sight(of: Told): Sight;
+  /** As far as the viewer may see the resource itself. */
+  nameOf(resource: string): string | null;
 }
 
 export function portraitOf(told: Told, eyes: Eyes): object | null {
@@ -47,8 +49,9 @@ export function portraitOf(told: Told, eyes: Eyes): object | null {
     message: sight >= 2 ? told.message : told.masked,
     occurredAt: new Date(told.occurredAt).toISOString(),
     recordedAt: new Date(told.recordedAt).toISOString(),
-    resource: told.resource === null ? null : { ref: told.resource },
+    resource: told.resource === null ? null : { ref: told.resource, name: eyes.nameOf(told.resource) },
     actor: told.actor,
+    visibleToActor: told.visibleToActor,
     sessionId: told.sessionId,
     correlationId: told.correlationId,
     attributes,

@@ -8,14 +8,16 @@ import { expect } from 'vitest';
 import type { EventFilterInput } from '../../../src/events/filter/filter.ts';
 import { unique, type World } from '../../support/world.ts';
 import { type EventRecipe, resolved } from './arbitraries.ts';
-import { type Lists, RIGHTS, type Sight, sightOf, verdictOf } from './oracle.ts';
+import { type Lists, RIGHTS, rightsOf, type Sight, sightOf, verdictOf } from './oracle.ts';
 import type { Eyes, Told } from './portrait.ts';
 import { EVERYONE, type Question, type Step, type Story, type Visitor } from './story.ts';
 import { ATTRIBUTES, renderedMessage, TYPES } from './vocabulary.ts';
 
 const DEFINE_ATTRIBUTE = `mutation ($input: DefineAttributeInput!) { defineAttribute(input: $input) { name } }`;
 const DEFINE_TYPE = `mutation ($input: DefineEventTypeInput!) { defineEventType(input: $input) { name } }`;
-const PUT = `mutation ($ref: ResourceRef!, $acl: AclInput!) { putResource(input: { ref: $ref, acl: $acl }) { ref } }`;
+const PUT = `mutation ($ref: ResourceRef!, $name: String, $acl: AclInput!) {
+  putResource(input: { ref: $ref, name: $name, acl: $acl }) { ref }
+}`;
 const SET_ACL = `mutation ($ref: ResourceRef!, $acl: AclInput!) { setResourceAcl(ref: $ref, acl: $acl) { ref } }`;
 const RECORD = `mutation ($input: [RecordEventInput!]!) {
   recordEvents(input: $input) { events { id cursor position recordedAt } }
@@ -62,8 +64,9 @@ const OPEN = 'doc/open';
 /** What markers and changes of rights do not have. */
 const NOTHING_MORE = {
   ...{ sessionId: null, correlationId: null, ancestors: [], attributes: {} },
-  ...{ payload: null, privatePayload: null },
+  ...{ payload: null, privatePayload: null, visibleToActor: false },
 };
+const nameOf = (ref: string) => `The page ${ref}`;
 
 /** Creates the resources, and records the first marker. */
 export async function begin(
@@ -76,7 +79,7 @@ export async function begin(
     acls.map((lists, nth) => [`doc${nth === 2 ? '.b' : ''}/${nth} ${journal}`, lists]),
   );
   resources.set(`${OPEN} ${journal}`, { ...nobody, viewMeta: EVERYONE });
-  for (const [ref, acl] of resources) await world.ask(PUT, { ref, acl });
+  for (const [ref, acl] of resources) await world.ask(PUT, { ref, name: nameOf(ref), acl });
   const ids = steps.flatMap(({ events }) => events.map(({ idTime }) => v7({ msecs: idTime })));
   const markers = [...Array(steps.length + 1)].map(() => v7());
   const told: Told[] = [];
@@ -131,10 +134,11 @@ export async function record(tale: Tale, recipes: readonly EventRecipe[]): Promi
   const { events } = (await world.ask(RECORD, { input })).recordEvents;
   for (const [i, event] of made.entries()) {
     const { type, resource, attributes, sessionId = null, correlationId = null, actor = 'user/root' } = event;
+    const { visibleToActor = false } = event;
     const rendered = renderedMessage({ type, resource, actor, sessionId, attributes });
     const parent = told.find(({ id }) => id === event.parentId);
     told.push({
-      ...{ id: event.id, type, resource, actor, attributes, sessionId, correlationId },
+      ...{ id: event.id, type, resource, actor, attributes, sessionId, correlationId, visibleToActor },
       ...{ occurredAt: event.occurredAt, recordedAt: Date.parse(events[i].recordedAt) },
       category: event.category ?? TYPES[type].category,
       severity: event.severity ?? TYPES[type].severity,
@@ -193,6 +197,7 @@ export function eyesOf({ journal, told, resources }: Tale, { claims }: Visitor):
     isAdmin: claims.includes('group/admin'),
     sight: (of): Sight =>
       sightOf(of, of.resource === null ? null : (resources.get(of.resource) as Lists), claims),
+    nameOf: (ref) => (rightsOf(claims, resources.get(ref) as Lists).has('viewMeta') ? nameOf(ref) : null),
   };
 }
 
