@@ -33,7 +33,7 @@ const FULL: typeof SHORT = {
   connections: 10_000,
 };
 
-const isFull = process.env.FAULTS === 'full';
+export const isFull = process.env.FAULTS === 'full';
 
 export const SCALE = isFull ? FULL : SHORT;
 

@@ -1,0 +1,117 @@
+/**
+ * What is told of an error that a call has ended with: the attributes `error`, `error_value`, `where` and `stack`.
+ * The error itself is not touched.
+ */
+import { relative } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import type { Json } from '../base/json.ts';
+import { cleanText, cutText, type Redactor } from './redact.ts';
+
+/** Whether an error belongs to what the function is for, as a refusal does: its stack is then not kept. */
+export type IsExpected = (error: unknown) => boolean;
+
+export interface FailureFacts {
+  readonly error: string;
+  readonly error_value?: Json;
+  readonly where?: string;
+  readonly stack?: string;
+}
+
+/** An attribute of kind STRING holds no more. */
+const MOST_CHARS = 10_000;
+const MOST_NAME_CHARS = 255;
+
+export function failureFacts(error: unknown, redactor: Redactor, isExpected: IsExpected): FailureFacts {
+  const stack = stackOf(error);
+  const where = stack === undefined ? undefined : whereOf(stack, process.cwd());
+  const value = redactor.json(read(() => saidBy(error)));
+  const isWanted = stack !== undefined && !judged(error, isExpected);
+  return {
+    error: nameOf(error),
+    ...(value !== undefined && { error_value: value }),
+    ...(where !== undefined && { where: cleanText(where).slice(-MOST_NAME_CHARS) }),
+    ...(isWanted && { stack: cutText(cleanText(stack), MOST_CHARS) }),
+  };
+}
+
+/**
+ * One that says so (`expected: true`), one with a status of HTTP that blames the client (4xx), and an error of
+ * GraphQL that was given a code of its own.
+ */
+export function isExpectedError(error: unknown): boolean {
+  if (typeof error !== 'object' || error === null) return false;
+  const { expected, status, statusCode, name, extensions } = error as Readonly<Record<string, unknown>>;
+  if (expected === true || isClients(status) || isClients(statusCode)) return true;
+  if (name !== 'GraphQLError') return false;
+  const { code } = (extensions ?? {}) as { readonly code?: unknown };
+  return typeof code === 'string' && code !== 'INTERNAL_SERVER_ERROR';
+}
+
+/** The first place in a stack that is neither of a library nor of Node.js: `src/bank.ts:17`, from the working folder. */
+export function whereOf(stack: string, folder: string): string | undefined {
+  for (const line of stack.split('\n')) {
+    const place = /^\s+at (?:.* \()?(?:async )?(.+?):(\d+):\d+\)?$/.exec(line);
+    if (place === null) continue;
+    const [, file = '', row] = place;
+    if (/^node:|[\\/]node_modules[\\/]|^<|^native|^eval/.test(file)) continue;
+    return `${relative(folder, pathOf(file))}:${row}`;
+  }
+  return undefined;
+}
+
+function pathOf(file: string): string {
+  if (!file.startsWith('file://')) return file;
+  try {
+    return fileURLToPath(file);
+  } catch {
+    return file;
+  }
+}
+
+function isClients(status: unknown): boolean {
+  return typeof status === 'number' && status >= 400 && status < 500;
+}
+
+/** By what is asked to judge; what fails to is not obeyed. */
+function judged(error: unknown, isExpected: IsExpected): boolean {
+  try {
+    return isExpected(error);
+  } catch {
+    return false;
+  }
+}
+
+/** `Bank::Errors.InsufficientFunds` → `InsufficientFunds` */
+function nameOf(error: unknown): string {
+  const name = read(() => fullNameOf(error)) || 'Error';
+  const last = name.split(/\.|::/).at(-1) || name;
+  return cleanText(last).slice(0, MOST_NAME_CHARS);
+}
+
+function fullNameOf(error: unknown): string {
+  if (typeof error !== 'object' || error === null) return typeof error;
+  const { name } = error as { readonly name?: unknown };
+  // A class that extends Error has that name too, unless it sets one.
+  if (typeof name === 'string' && name !== '' && name !== 'Error') return name;
+  return error.constructor?.name ?? 'Error';
+}
+
+function saidBy(error: unknown): unknown {
+  if (!(error instanceof Error)) return error;
+  const { name: _, message: __, stack: ___, ...own } = error;
+  return Object.keys(own).length === 0 ? error.message : { ...own, message: error.message };
+}
+
+function stackOf(error: unknown): string | undefined {
+  const stack = read(() => (error as { readonly stack?: unknown } | null | undefined)?.stack);
+  return typeof stack === 'string' ? stack : undefined;
+}
+
+/** What an application's own objects do when they are looked at is theirs. */
+function read<T>(look: () => T): T | undefined {
+  try {
+    return look();
+  } catch {
+    return undefined;
+  }
+}

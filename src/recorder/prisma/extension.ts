@@ -1,0 +1,190 @@
+/**
+ * The extension of a Prisma client: its writes are recorded in the transaction in which they happen, below the call
+ * that runs. Reads and raw queries go past it.
+ *
+ *     const prisma = new PrismaClient({ adapter }).$extends(eventree({ recorder }));
+ *
+ * Outside of a transaction an operation gets one of its own; within one it uses that. `$transaction([…])` becomes
+ * one that is run step by step: between its operations there is something to read.
+ */
+import { runOn } from '../../outbox/statement.ts';
+import { RecorderError } from '../errors.ts';
+import {
+  type Args,
+  type Client,
+  clientIn,
+  clientOf,
+  isPrismaPromise,
+  type PrismaPromise,
+  type QueryHook,
+  type RunningIn,
+  runWithin,
+  type TransactionClient,
+  type TransactionOptions,
+  transactionOf,
+} from './internals.ts';
+import { type Model, modelNamed, readModels, referring } from './models.ts';
+import { isTouched } from './nested.ts';
+import { perform, Raced, WRITES, type Write } from './operation.ts';
+import { Queues } from './queues.ts';
+import { type EventreeOptions, readSettings, type Settings } from './settings.ts';
+
+/** What `$extends` takes, and what leaves a client's type as it is. */
+export type EventreeExtension = (client: unknown) => {
+  readonly $extends: {
+    readonly extArgs: { result: Nothing; model: Nothing; query: Nothing; client: Nothing };
+  };
+};
+
+// biome-ignore lint/complexity/noBannedTypes: Prisma's own word for what an extension does not add.
+type Nothing = {};
+
+/** An operation has as long as it takes, as without a transaction. In ms; more is no time that can be set. */
+const NO_LIMIT = 2 ** 31 - 1;
+const MOST_TRIES = 5;
+
+/**
+ * Records what is written by a client.
+ *
+ * @throws RecorderError (from `$extends`) BAD_INPUT for options that do not fit the schema.
+ */
+export function eventree(options: EventreeOptions): EventreeExtension {
+  const extend = (given: unknown) => {
+    const client = clientOf(given);
+    const models = readModels(client._engineConfig.inlineSchema, client._runtimeDataModel);
+    const settings = readSettings(options, models);
+    const recorded = [...models.values()].filter((model) => leadsToRecorded(settings, model));
+    const hook = hookOf(client, settings);
+    const hooks = Object.fromEntries(WRITES.map((write) => [write, hook]));
+    return client.$extends({
+      name: 'eventree',
+      query: Object.fromEntries(recorded.map(({ property }) => [property, hooks])),
+      client: { $transaction: transactionMethod(client, new Set(recorded.map(({ name }) => name))) },
+    });
+  };
+  // What $extends answers has far more than the type says.
+  return extend as unknown as EventreeExtension;
+}
+
+/** Whether a write to the model may reach one that is recorded, by relations or foreign keys. */
+function leadsToRecorded({ models, plans }: Settings, start: Model): boolean {
+  const seen = new Set([start.name]);
+  for (const name of seen) {
+    if (plans.has(name)) return true;
+    for (const { to } of modelNamed(models, name).relations.values()) seen.add(to);
+  }
+  return false;
+}
+
+function hookOf(client: Client, settings: Settings): (hook: QueryHook) => Promise<unknown> {
+  const queues = new Queues();
+  const { isolationLevel } = client._engineConfig.transactionOptions;
+  // A level that was set for transactions is not one for operations outside of them.
+  const ownOptions: TransactionOptions = {
+    maxWait: NO_LIMIT,
+    timeout: NO_LIMIT,
+    ...(isolationLevel !== undefined && { isolationLevel: 'ReadCommitted' }),
+  };
+
+  return ({ model: name, operation, args, query, __internalParams: params }) => {
+    const model = modelNamed(settings.models, name);
+    const write = operation as Write;
+    if (!concerns(settings, model, write, args)) return query(args);
+    const given = params.transaction;
+    if (given?.kind === 'batch') return refuseBatch(`${name}.${operation}`, given.lock);
+    const performIn = (transaction: TransactionClient, running: RunningIn, isOwn: boolean) =>
+      perform({
+        settings,
+        model,
+        write,
+        args,
+        dataPath: params.dataPath,
+        omitted: client._globalOmit?.[model.property] ?? {},
+        transaction,
+        isOwn,
+        outside: runOn(client._originalClient),
+        asked: { clientMethod: params.clientMethod, modelName: name, errorFormat: client._errorFormat },
+        query: (changed, more) => query(changed, { ...params, ...more, transaction: running }),
+      });
+    if (given !== undefined) {
+      return queues.run(given.id, () => performIn(clientIn(client, given), given, false));
+    }
+    return again(
+      () =>
+        client._originalClient.$transaction(async (transaction: TransactionClient) => {
+          return performIn(transaction, await transactionOf(transaction), true);
+        }, ownOptions),
+      MOST_TRIES,
+    );
+  };
+}
+
+/** A list runs at once and leaves nothing between its operations, in which to read. */
+async function refuseBatch(what: string, lock: PromiseLike<void>): Promise<never> {
+  // As all others of the list do: none is sent before all have come.
+  await lock;
+  throw new RecorderError(
+    'BAD_INPUT',
+    `${what} runs in a $transaction([…]) of a client without eventree(), which cannot be recorded: call $transaction on the client that has it, or apply it last.`,
+  );
+}
+
+/** What only failed because others were faster is done again: nothing of it has been committed. */
+async function again(run: () => Promise<unknown>, tries: number): Promise<unknown> {
+  try {
+    return await run();
+  } catch (error) {
+    if (!(error instanceof Raced) || tries <= 1) throw error;
+    return again(run, tries - 1);
+  }
+}
+
+/** Whether there may be something to record: always of models that are recorded. */
+function concerns({ models, plans }: Settings, model: Model, write: Write, args: Args): boolean {
+  if (plans.has(model.name)) return true;
+  const refers = referring(models, model.name);
+  if (write.startsWith('delete')) return refers.length > 0;
+  return (
+    isTouched(model, refers, args.data) ||
+    isTouched(model, refers, args.create) ||
+    isTouched(model, refers, args.update)
+  );
+}
+
+/**
+ * `$transaction`, whose list of operations becomes a function where one of them is to be recorded. It is the
+ * original one in all else, whatever client it is called on.
+ */
+function transactionMethod(client: Client, recorded: ReadonlySet<string>) {
+  const { $transaction: original } = client;
+  return function $transaction(
+    this: unknown,
+    input: unknown,
+    options?: TransactionOptions,
+  ): Promise<unknown> {
+    if (
+      !isList(input) ||
+      !input.every(isPrismaPromise) ||
+      !input.some((each) => isRecorded(each, recorded))
+    ) {
+      return original.call(this, input, options);
+    }
+    return original.call(this, (transaction: TransactionClient) => inOrder(transaction, input), options);
+  };
+}
+
+async function inOrder(transaction: TransactionClient, list: readonly PrismaPromise[]): Promise<unknown[]> {
+  const running = await transactionOf(transaction);
+  const results: unknown[] = [];
+  for (const each of list) results.push(await runWithin(each, running));
+  return results;
+}
+
+function isList(input: unknown): input is readonly unknown[] {
+  return Array.isArray(input);
+}
+
+function isRecorded({ spec }: PrismaPromise, recorded: ReadonlySet<string>): boolean {
+  const { model, action } = spec ?? {};
+  return model !== undefined && recorded.has(model) && WRITES.some((write) => write === action);
+}

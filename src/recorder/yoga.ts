@@ -1,0 +1,205 @@
+/**
+ * A plugin of GraphQL Yoga: a call for each mutation, within which its resolvers run. They find it by
+ * themselves. What is answered stays as it is; errors in it mark the call failed. Subscriptions have no end that
+ * a call could have, and are left alone.
+ *
+ *     createYoga({ schema, plugins: [useEventree({ recorder, actor: ({ user }) => user?.claim })] })
+ */
+import {
+  type DocumentNode,
+  type ExecutionResult,
+  type FragmentDefinitionNode,
+  getOperationAST,
+  Kind,
+  OperationTypeNode,
+  type SelectionSetNode,
+} from 'graphql';
+import type { Plugin, YogaInitialContext } from 'graphql-yoga';
+import type { CallOptions, Recorder } from './recorder.ts';
+import type { Session } from './session.ts';
+import { readTrace } from './trace.ts';
+
+type Of<Context, Value> = (context: Context) => Value | null | undefined | Promise<Value | null | undefined>;
+
+export interface EventreeOptions<Context> {
+  readonly recorder: Recorder;
+  /** Which operations are recorded; left out: mutations. */
+  readonly filter?: (operation: RecordedOperation, context: Context) => boolean;
+  /** Who asks: `user/jane`. This and the next: from the context as the resolvers have it. */
+  readonly actor?: Of<Context, string>;
+  readonly activeClaim?: Of<Context, string>;
+  /** Or its id. */
+  readonly session?: Of<Context, Session | string>;
+  /** Left out, or nothing given: the trace's id, where the request belongs to one. */
+  readonly correlationId?: Of<Context, string>;
+  /** Names of variables that only owners see. */
+  readonly private?: readonly string[];
+  /** False: nothing is left of an operation within which the process ends. */
+  readonly marker?: boolean;
+}
+
+export interface RecordedOperation {
+  readonly type: 'query' | 'mutation';
+  /** As the client calls it; null where it has no name. */
+  readonly name: string | null;
+  /** What is asked for, whatever the client calls it. */
+  readonly fields: readonly string[];
+}
+
+/** What executing comes to: an answer, or with `@defer` and `@stream` its parts. */
+type Result = ExecutionResult | AsyncIterable<ExecutionResult>;
+
+const MOST_NAME_CHARS = 200;
+
+export function useEventree<Context extends object = Record<never, never>>(
+  options: EventreeOptions<YogaInitialContext & Context>,
+): Plugin<Context> {
+  type Whole = YogaInitialContext & Context;
+  return {
+    onExecute({ args, executeFn, setExecuteFn }) {
+      const operation = operationOf(args.document, args.operationName);
+      // What resolvers have as their context.
+      const context = args.contextValue as Whole;
+      if (operation === null) return;
+      if (!(options.filter?.(operation, context) ?? operation.type === 'mutation')) return;
+      setExecuteFn(async (given) => {
+        const call = await callOptions(options, operation, given.variableValues, context);
+        return within(options.recorder, nameOf(operation), call, async () => executeFn(given));
+      });
+    },
+  };
+}
+
+/** Null for what there is not. Subscriptions are subscribed to and never executed: none comes here. */
+function operationOf(document: DocumentNode, named: string | null | undefined): RecordedOperation | null {
+  const found = getOperationAST(document, named);
+  if (found == null) return null;
+  const { operation, name, selectionSet } = found;
+  const fields = new Set(fieldsOf(selectionSet, document));
+  const type = operation === OperationTypeNode.MUTATION ? 'mutation' : 'query';
+  return { type, name: name?.value ?? null, fields: [...fields] };
+}
+
+/** Of a document that is valid: its fragments form no ring. */
+function fieldsOf({ selections }: SelectionSetNode, document: DocumentNode): string[] {
+  return selections.flatMap((selection) => {
+    if (selection.kind === Kind.FIELD) return [selection.name.value];
+    const fragment =
+      selection.kind === Kind.INLINE_FRAGMENT ? selection : fragmentOf(document, selection.name.value);
+    return fragment === undefined ? [] : fieldsOf(fragment.selectionSet, document);
+  });
+}
+
+function fragmentOf({ definitions }: DocumentNode, name: string): FragmentDefinitionNode | undefined {
+  return definitions
+    .filter((definition) => definition.kind === Kind.FRAGMENT_DEFINITION)
+    .find((definition) => definition.name.value === name);
+}
+
+function nameOf({ name, fields }: RecordedOperation): string {
+  return (name ?? fields.join(', ')).slice(0, MOST_NAME_CHARS);
+}
+
+async function callOptions<Context extends YogaInitialContext>(
+  options: EventreeOptions<Context>,
+  operation: RecordedOperation,
+  variables: unknown,
+  context: Context,
+): Promise<CallOptions> {
+  const { marker } = options;
+  const trace = readTrace(context.request?.headers.get('traceparent'));
+  const [actor, activeClaim, session, correlationId] = await Promise.all([
+    options.actor?.(context),
+    options.activeClaim?.(context),
+    options.session?.(context),
+    options.correlationId?.(context),
+  ]);
+  return {
+    params: variables ?? {},
+    ...(options.private !== undefined && { private: options.private }),
+    ...(actor != null && { actor }),
+    ...(activeClaim != null && { activeClaim }),
+    ...(session != null && { session }),
+    correlationId: correlationId ?? trace?.traceId ?? null,
+    ...(marker !== undefined && { marker }),
+    payload: {
+      operation: operation.type,
+      // The name is the client's own, and could say anything.
+      fields: operation.fields,
+      ...(trace !== null && { traceparent: trace.traceparent }),
+    },
+  };
+}
+
+/**
+ * Executes within a call, which lasts until the last part of the answer. What is thrown out of the call to mark it
+ * failed ends here: the answer holds it already.
+ */
+function within(
+  recorder: Recorder,
+  name: string,
+  options: CallOptions,
+  execute: () => Promise<Result>,
+): Promise<Result> {
+  return new Promise((resolve, reject) => {
+    let answered: Result | null = null;
+    const run = async () => {
+      const answer = await execute();
+      answered = answer;
+      if (!isStream(answer)) return orThrow(failureIn(answer), answer);
+      const { parts, failure } = watch(answer);
+      resolve(parts);
+      return orThrow(await failure, undefined);
+    };
+    const settle = (error?: unknown) => (answered === null ? reject(error) : resolve(answered));
+    recorder.call(name, options, run).then(() => settle(), settle);
+  });
+}
+
+function orThrow<T>(failure: unknown, value: T): T {
+  if (failure !== undefined) throw failure;
+  return value;
+}
+
+function isStream(result: Result): result is AsyncIterable<ExecutionResult> {
+  return Symbol.asyncIterator in result;
+}
+
+/** What a resolver threw, where it did; undefined for an answer without errors. */
+function failureIn({ errors }: ExecutionResult): unknown {
+  return errors?.[0]?.originalError ?? errors?.[0];
+}
+
+/** The same parts, and what was wrong with the first that had errors, known when no more parts come. */
+function watch(parts: AsyncIterable<ExecutionResult>): {
+  parts: AsyncIterable<ExecutionResult>;
+  failure: Promise<unknown>;
+} {
+  let end: (failure: unknown) => void = () => {};
+  const failure = new Promise<unknown>((resolve) => {
+    end = resolve;
+  });
+  const source = parts[Symbol.asyncIterator]();
+  let first: unknown;
+  // Written out: a generator that is left before it has begun says nothing of it.
+  const watched: AsyncIterableIterator<ExecutionResult> = {
+    [Symbol.asyncIterator]: () => watched,
+    async next() {
+      try {
+        const step = await source.next();
+        if (step.done) end(first);
+        else first ??= failureIn(step.value);
+        return step;
+      } catch (error) {
+        end(first ?? error);
+        throw error;
+      }
+    },
+    async return() {
+      end(first);
+      await source.return?.();
+      return { done: true, value: undefined };
+    },
+  };
+  return { parts: watched, failure };
+}

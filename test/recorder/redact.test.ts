@@ -1,0 +1,331 @@
+import fc from 'fast-check';
+import { describe, expect, test } from 'vitest';
+import { checkJson } from '../../src/base/json.ts';
+import { createRedactor } from '../../src/recorder/redact.ts';
+import { unique, worldForFile } from '../support/world.ts';
+import { eventsIn, recorderOf } from './support/recording.ts';
+
+const { json, isSecret, split } = createRedactor();
+
+describe('a name', () => {
+  test.each([
+    'password',
+    'PASSWORD',
+    'newPassword',
+    'DB_PASSWORD',
+    'DBPassword',
+    'userpassword',
+    'passwd',
+    'pwd',
+    'secret',
+    'clientSecret',
+    'token',
+    'accessToken',
+    'refresh_token',
+    'authtoken',
+    'Authorization',
+    'proxy-authorization',
+    'apiKey',
+    'api_key',
+    'x-api-key',
+    'X-API-Key',
+    'apikey',
+    'credential',
+    'awsCredentials',
+    'cookie',
+    'Set-Cookie',
+    'privateKey',
+    'private_key',
+    'cvv',
+    'cardCvc',
+    'pin',
+    'pinCode',
+    'pin1',
+    'token2',
+  ])('%s is of a secret', (name) => expect(isSecret(name)).toBe(true));
+
+  test.each([
+    'tokenizer',
+    'pinned',
+    'monkey',
+    'key',
+    'keyboard',
+    'spin',
+    'secretary',
+    'passenger',
+    'compass',
+    'author',
+    'apiKeyboard',
+    'public_key',
+    'cookiecutter',
+    'name',
+    '',
+    'constructor',
+    '__proto__',
+  ])('%s is not', (name) => expect(isSecret(name)).toBe(false));
+
+  test('is of a secret where the application says so', () => {
+    const own = createRedactor({ secrets: ['iban', 'dateOfBirth'] });
+    expect(own.json({ IBAN: 1, debtor_iban: 2, date_of_birth: 3, birthDate: 4, ibanez: 5 })).toEqual({
+      IBAN: '[redacted]',
+      debtor_iban: '[redacted]',
+      date_of_birth: '[redacted]',
+      birthDate: 4,
+      ibanez: 5,
+    });
+  });
+});
+
+describe('a value', () => {
+  test('loses its secrets at any depth, and shows where there is none', () => {
+    const value = {
+      user: { name: 'jane', password: 'p', tokens: ['a', 'b'] },
+      list: [{ apiKey: { deep: 1 } }],
+      map: new Map<unknown, unknown>([
+        ['token', 1],
+        ['x', new Map([['pin', 2]])],
+      ]),
+      set: new Set([{ cookie: 'c' }]),
+      secret: null,
+      pin: undefined,
+    };
+    expect(json(value)).toEqual({
+      user: { name: 'jane', password: '[redacted]', tokens: '[redacted]' },
+      list: [{ apiKey: '[redacted]' }],
+      map: { token: '[redacted]', x: { pin: '[redacted]' } },
+      set: [{ cookie: '[redacted]' }],
+      secret: null,
+    });
+  });
+
+  test('becomes JSON, whatever it is', () => {
+    const error = Object.assign(new RangeError('far'), { code: 7, token: 't' });
+    const value = {
+      date: new Date(0),
+      never: new Date(Number.NaN),
+      big: 12345678901234567890n,
+      unsafe: 2 ** 60,
+      vast: 1e300,
+      nan: Number.NaN,
+      infinite: -Infinity,
+      half: 0.5,
+      fn: () => 1,
+      symbol: Symbol('s'),
+      missing: undefined,
+      list: [undefined, () => 1, 1],
+      buffer: Buffer.from('hello world!'),
+      floats: new Float64Array(2),
+      text: 'a\0b\ud800c',
+      'na\0me': 1,
+      error,
+      url: new URL('http://a/b'),
+      tuple: { toJSON: () => ({ password: 'p', x: 1 }) },
+    };
+    expect(json(value)).toEqual({
+      date: '1970-01-01T00:00:00.000Z',
+      never: null,
+      big: '12345678901234567890',
+      unsafe: '1152921504606847000',
+      vast: 1e300,
+      nan: null,
+      infinite: null,
+      half: 0.5,
+      list: [null, null, 1],
+      buffer: '<12 bytes>',
+      floats: '<16 bytes>',
+      text: 'a\uFFFDb\uFFFDc',
+      'na\uFFFDme': 1,
+      error: { name: 'RangeError', message: 'far', code: 7, token: '[redacted]' },
+      url: 'http://a/b',
+      tuple: { password: '[redacted]', x: 1 },
+    });
+    expect(json(undefined)).toBeUndefined();
+    expect(json(() => 1)).toBeUndefined();
+  });
+
+  test('ends where it comes back to itself, and where it is too deep', () => {
+    const ring: Record<string, unknown> = { a: 1 };
+    ring.self = { ring };
+    const twice = { x: 1 };
+    expect(json(ring)).toEqual({ a: 1, self: { ring: '[circular]' } });
+    expect(json([twice, twice])).toEqual([twice, twice]);
+    let deep: unknown = 'bottom';
+    for (let i = 0; i < 100_000; i++) deep = [deep];
+    expect(JSON.stringify(json(deep))).toBe(`${'['.repeat(12)}"[deep]"${']'.repeat(12)}`);
+    let endless: { toJSON?: unknown } = {};
+    endless = { toJSON: () => ({ ...endless }) };
+    expect(JSON.stringify(json(endless))).toContain('[deep]');
+  });
+
+  test('is cut where it is too long, and its neighbours stay', () => {
+    const short = createRedactor({ maxValueChars: 1_000 });
+    const cut = short.json({ text: 'x'.repeat(5_000), name: 'jane', list: Array(5_000).fill('y'), after: 1 });
+    expect(cut).toEqual({
+      text: `${'x'.repeat(200)}… [cut: 5000 characters]`,
+      name: 'jane',
+      list: '[cut: more than 1000 characters of JSON]',
+      after: 1,
+    });
+    expect(short.json('z'.repeat(5_000))).toBe(`${'z'.repeat(200)}… [cut: 5000 characters]`);
+    expect(short.json(Array(5_000).fill(1))).toBe('[cut: more than 1000 characters of JSON]');
+    expect(short.json(`${'a'.repeat(199)}😀${'b'.repeat(1_000)}`)).toMatch(/^a{199}\uFFFD…/);
+  });
+
+  test('takes no time where there is no end to it', () => {
+    const wide = (depth: number): object =>
+      Object.fromEntries(
+        Array.from({ length: 10 }, (_, nth) => [
+          `name${nth}`,
+          depth === 0
+            ? 'x'.repeat(1_000)
+            : {
+                get it() {
+                  return wide(depth - 1);
+                },
+              },
+        ]),
+      );
+    const startedAt = performance.now();
+    const text = JSON.stringify(json(wide(10)));
+    expect(text.length).toBeLessThan(3 * 16_384);
+    expect(performance.now() - startedAt).toBeLessThan(2_000);
+  });
+
+  test('does no harm where looking at it does', () => {
+    const value = {
+      get bad() {
+        throw new Error('no');
+      },
+      proxy: new Proxy(
+        {},
+        {
+          ownKeys: () => {
+            throw new Error('no');
+          },
+        },
+      ),
+      json: {
+        toJSON() {
+          throw new Error('no');
+        },
+      },
+      ok: 1,
+    };
+    expect(json(value)).toEqual({
+      bad: '[unreadable]',
+      proxy: '[unreadable]',
+      json: '[unreadable]',
+      ok: 1,
+    });
+  });
+
+  test('is JSON that the API takes, never much longer than its limit', () => {
+    const limited = createRedactor({ maxValueChars: 500 });
+    const anything = fc.anything({
+      withBigInt: true,
+      withBoxedValues: true,
+      withDate: true,
+      withMap: true,
+      withSet: true,
+      withObjectString: true,
+      withTypedArray: true,
+      withSparseArray: true,
+      withUnicodeString: true,
+    } as never);
+    fc.assert(
+      fc.property(anything, (value) => {
+        const made = limited.json(value);
+        if (made === undefined) return;
+        checkJson(made, 'it');
+        expect(JSON.parse(JSON.stringify(made))).toEqual(made);
+      }),
+      { numRuns: 300 },
+    );
+  });
+
+  test('is parted where names are private, at any depth', () => {
+    const value = { iban: 'DE1', to: [{ iban: 'DE2', token: 't' }], card: { number: 1, pin: 2 }, amount: 3 };
+    expect(split(value, new Set(['iban', 'card']))).toEqual({
+      open: {
+        iban: '[private]',
+        to: [{ iban: '[private]', token: '[redacted]' }],
+        card: '[private]',
+        amount: 3,
+      },
+      apart: { iban: 'DE1', 'to.0.iban': 'DE2', card: { number: 1, pin: '[redacted]' } },
+    });
+    expect(split(value, new Set(['nope'])).apart).toBeNull();
+  });
+});
+
+describe('what is recorded', () => {
+  const world = worldForFile();
+
+  test('holds no secret, wherever it may stand', async () => {
+    const journal = unique('journal');
+    const { recorder } = await recorderOf(world(), { journal });
+    const secret = 'XYZZY';
+    const bag = { password: secret, name: 'jane' };
+    const failing = recorder.call('a', { params: { bag }, payload: bag }, (call) => {
+      const more = { always: true, payload: bag, privatePayload: bag };
+      call.record({ type: 'create', attributes: { values: bag }, ...more });
+      call.record({ type: 'update', attributes: { attribute: 'bag', old: bag, new: bag }, ...more });
+      call.record({ type: 'update', attributes: { attribute: 'password', old: null, new: secret }, ...more });
+      call.record({
+        type: 'field_update',
+        attributes: { field: 'api_key', old: secret, new: secret },
+        ...more,
+      });
+      call.record({ type: 'note', ...more, children: [{ type: 'note', payload: bag }] });
+      throw Object.assign(new Error('no'), bag);
+    });
+    await failing.catch(() => {});
+    await recorder.flush();
+    const seen = await eventsIn(world(), {}, journal);
+    expect(seen).toHaveLength(7);
+    expect(JSON.stringify(seen)).not.toContain(secret);
+    expect(seen[3]?.attributes).toEqual({ attribute: 'password', new: '[redacted]' });
+    expect(JSON.stringify(seen).match(/jane/g)?.length).toBeGreaterThanOrEqual(7);
+  });
+
+  test('shows private parameters to owners only', async () => {
+    const journal = unique('journal');
+    const { recorder } = await recorderOf(world(), { journal, private: ['iban'] });
+    const ref = `account/${unique('a')}`;
+    const acl = { owners: ['user/jane'], viewData: ['user/john'] };
+    await world().ask('mutation ($input: PutResourceInput!) { putResource(input: $input) { ref } }', {
+      input: { ref, acl },
+    });
+    const params = { iban: 'DE1', note: 'rent', amount: 3 };
+    await recorder.call('pay', { params, private: ['note'], resource: ref }, () => 1);
+    await recorder.flush();
+    const seenBy = async (subject: string) => {
+      const token = await world().token({ subject });
+      const { events } = await world().ask(
+        'query ($journal: String!) { events(journal: $journal) { nodes { attributes privatePayload } } }',
+        { journal },
+        { token },
+      );
+      return events.nodes[0];
+    };
+    const open = { iban: '[private]', note: '[private]', amount: 3 };
+    expect(await seenBy('jane')).toMatchObject({
+      attributes: { params: open },
+      privatePayload: { params: { iban: 'DE1', note: 'rent' } },
+    });
+    expect(await seenBy('john')).toMatchObject({ attributes: { params: open }, privatePayload: null });
+  });
+
+  test('is taken as it was when it was given', async () => {
+    const journal = unique('journal');
+    const { recorder } = await recorderOf(world(), { journal });
+    const params = { amount: 1 };
+    await recorder.call('a', { params }, (call) => {
+      call.record({ type: 'note', payload: params });
+      params.amount = 2;
+    });
+    await recorder.flush();
+    const [call, note] = await eventsIn(world(), {}, journal);
+    expect([call?.attributes.params, note?.payload]).toEqual([{ amount: 1 }, { amount: 1 }]);
+  });
+});

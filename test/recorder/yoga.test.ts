@@ -1,0 +1,357 @@
+import { createServer } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { GraphQLError } from 'graphql';
+import { createSchema, createYoga, type Plugin } from 'graphql-yoga';
+import { describe, expect, onTestFinished, test } from 'vitest';
+import { createRecorder, type Recorder } from '../../src/recorder/index.ts';
+import { type EventreeOptions, useEventree } from '../../src/recorder/yoga.ts';
+import { freePort } from '../support/redis.ts';
+import { unique, worldForFile } from '../support/world.ts';
+import { eventsIn, outline } from './support/outline.ts';
+
+const world = worldForFile();
+const TRACE = '4bf92f3577b34da6a3ce929d0e0e4736';
+const TRACEPARENT = `00-${TRACE}-00f067aa0ba902b7-01`;
+
+const typeDefs = /* GraphQL */ `
+  type Query {
+    hello: String!
+  }
+  type Mutation {
+    transfer(amount: Int!, password: String): String!
+    fail(how: String!): String
+    pay(amount: Int!): String!
+  }
+  type Subscription {
+    ticks: Int!
+  }
+`;
+
+interface Context {
+  readonly user: string;
+}
+
+interface Answer {
+  readonly data?: unknown;
+  readonly errors?: readonly { readonly message: string }[];
+}
+
+/** A service of its own, whose mutations record in a journal of their own. */
+async function startService(
+  options: Omit<EventreeOptions<Context & { request: Request }>, 'recorder'> = {},
+  { url = String(world().servers[0]?.url), plugins = [] as Plugin[], strict = false } = {},
+) {
+  const journal = unique('journal');
+  const recorder: Recorder = createRecorder({
+    url,
+    token: () => world().token({ subject: 'service', groups: ['admin'] }),
+    journal,
+    strict,
+    markerTimeoutMs: 500,
+    closeTimeoutMs: 500,
+    onError: () => {},
+  });
+  const record = async (message: string) => {
+    // Behind an await, and a timer, which know nothing of each other but by the call that they run in.
+    await new Promise((resolve) => setTimeout(resolve, 1));
+    await recorder.record({ type: 'note', message });
+  };
+  const schema = createSchema<Context>({
+    typeDefs,
+    resolvers: {
+      Query: {
+        hello: async () => {
+          await record('hello');
+          return 'hello';
+        },
+      },
+      Mutation: {
+        transfer: async (_, { amount }: { amount: number }) => {
+          await record(`transfer of ${amount}`);
+          return `${amount} by ${recorder.current()?.call.actor}`;
+        },
+        pay: async (_, { amount }: { amount: number }) => {
+          await record(`payment of ${amount}`);
+          return 'paid';
+        },
+        fail: async (_, { how }: { how: string }) => {
+          await record('before it failed');
+          if (how === 'expectedly') {
+            throw new GraphQLError('Not enough money', { extensions: { code: 'POOR' } });
+          }
+          throw new TypeError('secret of the house');
+        },
+      },
+      Subscription: {
+        ticks: {
+          subscribe: async function* () {
+            yield { ticks: recorder.current() === null ? 0 : 1 };
+          },
+        },
+      },
+    },
+  });
+  const yoga = createYoga<object, Context>({
+    schema,
+    logging: false,
+    context: ({ request }) => ({ user: request.headers.get('x-user') ?? 'nobody' }),
+    plugins: [...plugins, useEventree<Context>({ recorder, ...options })],
+  });
+  const server = createServer(yoga);
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+  onTestFinished(async () => {
+    server.closeAllConnections();
+    await new Promise((resolve) => server.close(resolve));
+    await recorder.close();
+  });
+
+  const send = (body: object, headers: Record<string, string> = {}) =>
+    fetch(`http://127.0.0.1:${(server.address() as AddressInfo).port}/graphql`, {
+      method: 'POST',
+      headers: { 'content-type': 'application/json', ...headers },
+      body: JSON.stringify(body),
+    });
+  return {
+    send,
+    async ask(query: string, more: object = {}, headers: Record<string, string> = {}): Promise<Answer> {
+      return (await send({ query, ...more }, headers)).json() as Promise<Answer>;
+    },
+    async written() {
+      await recorder.flush();
+      return { lines: await outline(world(), journal), events: await eventsIn(world(), journal) };
+    },
+  };
+}
+
+const TRANSFER =
+  'mutation Transfer($amount: Int!, $password: String) { transfer(amount: $amount, password: $password) }';
+
+describe('a mutation', () => {
+  test('is a call, within which its resolvers run', async () => {
+    const service = await startService({
+      actor: ({ user }) => `user/${user}`,
+      activeClaim: ({ user }) => `group/of-${user}`,
+      session: ({ request }) => request.headers.get('x-session'),
+    });
+    const variables = { amount: 5, password: 'hunter2' };
+    const headers = { 'x-user': 'jane', 'x-session': 's-1', traceparent: TRACEPARENT };
+    expect(await service.ask(TRANSFER, { variables }, headers)).toEqual({
+      data: { transfer: '5 by user/jane' },
+    });
+    const { lines, events } = await service.written();
+    expect(lines).toEqual(['call', '  note']);
+    const [call, note] = events;
+    expect(call).toMatchObject({
+      actor: 'user/jane',
+      activeClaim: 'group/of-jane',
+      sessionId: 's-1',
+      correlationId: TRACE,
+      attributes: {
+        function: 'Transfer',
+        params: { amount: 5, password: '[redacted]' },
+        elapsed_ms: expect.any(Number),
+        result_length: JSON.stringify({ data: { transfer: '5 by user/jane' } }).length,
+      },
+      payload: { operation: 'mutation', fields: ['transfer'], traceparent: TRACEPARENT },
+    });
+    expect(note).toMatchObject({ message: 'transfer of 5', actor: 'user/jane', sessionId: 's-1' });
+  });
+
+  test('stays apart from those that run beside it', async () => {
+    const service = await startService();
+    await Promise.all([1, 2, 3, 4].map((amount) => service.ask(`mutation { transfer(amount: ${amount}) }`)));
+    const { events } = await service.written();
+    const calls = events.filter(({ type }) => type.name === 'call').map(({ id }) => id);
+    const parents = events.filter(({ type }) => type.name === 'note').map(({ parent }) => parent?.id);
+    expect(calls).toHaveLength(4);
+    expect(parents.toSorted()).toEqual(calls.toSorted());
+  });
+
+  test.each([
+    ['mutation { transfer(amount: 1) again: pay(amount: 2) }', {}, 'transfer, pay', ['transfer', 'pay']],
+    [
+      'mutation { ...Both ... on Mutation { pay(amount: 2) } } fragment Both on Mutation { transfer(amount: 1) }',
+      {},
+      'transfer, pay',
+      ['transfer', 'pay'],
+    ],
+    [
+      'query A { hello } mutation B { pay(amount: 1) } mutation C { transfer(amount: 1) }',
+      { operationName: 'C' },
+      'C',
+      ['transfer'],
+    ],
+    [`mutation ${'N'.repeat(900)} { pay(amount: 1) }`, {}, 'N'.repeat(200), ['pay']],
+  ])('is named after the operation, or what it asks for: %s', async (query, more, name, fields) => {
+    const service = await startService();
+    expect(await service.ask(query, more)).not.toHaveProperty('errors');
+    const [call] = (await service.written()).events;
+    expect(call?.attributes?.function).toBe(name);
+    expect(call?.payload).toMatchObject({ fields });
+  });
+
+  test('keeps names of variables to owners that are to be private', async () => {
+    const service = await startService({ private: ['amount'] });
+    await service.ask(TRANSFER, { variables: { amount: 5 } });
+    const [call] = (await service.written()).events;
+    expect(call?.attributes?.params).toEqual({ amount: '[private]' });
+    expect(call?.privatePayload).toEqual({ params: { amount: 5 } });
+  });
+
+  test('that fails says so, and is answered as without', async () => {
+    const service = await startService();
+    const query = 'mutation Fail { fail(how: "expectedly") }';
+    expect(await service.ask(query)).toMatchObject({
+      data: { fail: null },
+      errors: [{ message: 'Not enough money', extensions: { code: 'POOR' } }],
+    });
+    const { lines, events } = await service.written();
+    // What was to be kept on success is not.
+    expect(lines).toEqual(['call']);
+    expect(events[0]?.attributes).toMatchObject({ function: 'Fail', error: 'GraphQLError' });
+    expect(events[0]?.attributes).not.toHaveProperty('stack');
+  });
+
+  test('tells the history what was thrown, and the client what it may know', async () => {
+    const service = await startService();
+    const { errors } = await service.ask('mutation { fail(how: "badly") }');
+    expect(errors?.map(({ message }) => message)).toEqual(['Unexpected error.']);
+    const [call] = (await service.written()).events;
+    expect(call?.attributes).toMatchObject({
+      error: 'TypeError',
+      error_value: 'secret of the house',
+      where: expect.stringMatching(/yoga\.test\.ts:\d+$/),
+      stack: expect.stringContaining('secret of the house'),
+    });
+  });
+
+  test('with a correlation id of its own is not found by its trace', async () => {
+    const service = await startService({ correlationId: () => 'order-7' });
+    await service.ask('mutation { pay(amount: 1) }', {}, { traceparent: TRACEPARENT });
+    const [call] = (await service.written()).events;
+    expect(call).toMatchObject({ correlationId: 'order-7', payload: { traceparent: TRACEPARENT } });
+  });
+
+  test.each([
+    `00-${'0'.repeat(32)}-00f067aa0ba902b7-01`,
+    `00-${TRACE}-${'0'.repeat(16)}-01`,
+    `ff-${TRACE}-00f067aa0ba902b7-01`,
+    `00-${TRACE}-00f067aa0ba902b7-01-more`,
+    `00-${TRACE.toUpperCase()}-00f067aa0ba902b7-01`,
+    `cc-${TRACE}-00f067aa0ba902b7-01-${'x'.repeat(300)}`,
+    'nonsense',
+  ])('takes no trace from %s', async (traceparent) => {
+    const service = await startService();
+    await service.ask('mutation { pay(amount: 1) }', {}, { traceparent });
+    const [call] = (await service.written()).events;
+    expect(call?.correlationId).toBeNull();
+    expect(call?.payload).not.toHaveProperty('traceparent');
+  });
+
+  test('takes one of a later version of the standard', async () => {
+    const service = await startService();
+    const traceparent = `cc-${TRACE}-00f067aa0ba902b7-01-what-comes`;
+    await service.ask('mutation { pay(amount: 1) }', {}, { traceparent });
+    expect((await service.written()).events[0]?.correlationId).toBe(TRACE);
+  });
+
+  test('whose actor cannot be found out is not executed', async () => {
+    const service = await startService({
+      actor: () => {
+        throw new Error('no directory');
+      },
+    });
+    expect(await service.ask('mutation { pay(amount: 1) }')).toMatchObject({ errors: [{}] });
+    expect((await service.written()).lines).toEqual([]);
+  });
+
+  test('that cannot be marked is executed all the same, or refused by a strict recorder', {
+    timeout: 60_000,
+  }, async () => {
+    const url = `http://127.0.0.1:${await freePort()}`;
+    const lenient = await startService({}, { url });
+    expect(await lenient.ask('mutation { pay(amount: 1) }')).toEqual({ data: { pay: 'paid' } });
+    const strict = await startService({}, { url, strict: true });
+    expect(await strict.ask('mutation { pay(amount: 1) }')).toMatchObject({
+      errors: [{ message: 'Unexpected error.' }],
+    });
+  });
+
+  test('ends with the last part of an answer that comes in parts', async () => {
+    const stream: Plugin = {
+      onExecute({ executeFn, setExecuteFn }) {
+        setExecuteFn(async (args) => {
+          const whole = await executeFn(args);
+          return (async function* () {
+            yield whole as object;
+            yield { errors: [new GraphQLError('too late')] };
+          })();
+        });
+      },
+    };
+    const service = await startService({}, { plugins: [stream] });
+    const query = 'mutation { pay(amount: 1) }';
+    const response = await service.send({ query }, { accept: 'text/event-stream' });
+    const text = await response.text();
+    expect(text).toContain('"pay":"paid"');
+    expect(text).toContain('too late');
+    const { lines, events } = await service.written();
+    expect(lines).toEqual(['call']);
+    expect(events[0]?.attributes?.error_value).toMatchObject({ message: 'too late' });
+  });
+
+  test('ends when who asked for parts of it leaves', async () => {
+    const stream: Plugin = {
+      onExecute({ setExecuteFn }) {
+        setExecuteFn(async () =>
+          (async function* () {
+            yield { data: { pay: 'paid' } };
+            // Cancelled by who leaves.
+            for (let i = 0; i < 1_000; i++) {
+              await new Promise((resolve) => setTimeout(resolve, 10));
+              yield { data: { pay: `${i}` } };
+            }
+          })(),
+        );
+      },
+    };
+    const service = await startService({}, { plugins: [stream] });
+    const response = await service.send(
+      { query: 'mutation { pay(amount: 1) }' },
+      { accept: 'text/event-stream' },
+    );
+    const reader = (response.body as ReadableStream<Uint8Array>).getReader();
+    await reader.read();
+    await reader.cancel();
+    await expect.poll(async () => (await service.written()).lines, { timeout: 20_000 }).toEqual(['call']);
+  });
+});
+
+describe('what is no mutation', () => {
+  test('is not recorded, unless it is asked for', async () => {
+    const service = await startService();
+    await service.ask('{ hello }');
+    expect((await service.written()).lines).toEqual(['note']);
+
+    const all = await startService({ filter: ({ name }) => name !== 'Quiet' });
+    await all.ask('query Loud { hello }');
+    await all.written();
+    await all.ask('query Quiet { hello }');
+    const { lines, events } = await all.written();
+    expect(lines).toEqual(['call', '  note', 'note']);
+    expect(events[0]).toMatchObject({ attributes: { function: 'Loud' }, payload: { operation: 'query' } });
+  });
+
+  test('a subscription is left alone', async () => {
+    const service = await startService({ filter: () => true });
+    const response = await service.send({ query: 'subscription { ticks }' }, { accept: 'text/event-stream' });
+    expect(await response.text()).toContain('{"data":{"ticks":0}}');
+    expect((await service.written()).lines).toEqual([]);
+  });
+
+  test('what is not valid is not recorded', async () => {
+    const service = await startService();
+    await service.ask('mutation { nothing }');
+    expect((await service.written()).lines).toEqual([]);
+  });
+});
