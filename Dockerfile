@@ -4,6 +4,7 @@ FROM node:20-bookworm-slim AS build
 WORKDIR /app
 COPY package.json package-lock.json tsconfig.json tsconfig.build.json prisma.config.ts ./
 COPY prisma prisma
+COPY examples/bank/schema.prisma examples/bank/
 COPY src src
 # `prepare` generates the database client and compiles.
 RUN npm ci && npm prune --omit=dev --ignore-scripts

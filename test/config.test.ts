@@ -42,6 +42,7 @@ const SETTINGS: readonly (readonly [string, keyof Config, unknown])[] = [
   ['EVENTREE_MAX_MESSAGE_CHARS', 'maxMessageChars', 10_000],
   ['EVENTREE_MAX_CLOCK_SKEW_MS', 'maxClockSkewMs', 10_000],
   ['EVENTREE_MAX_PENDING_EVENTS', 'maxPendingEvents', 50_000],
+  ['EVENTREE_MAX_MARKERS', 'maxMarkers', 10_000],
   ['EVENTREE_MAX_JOURNALS', 'maxJournals', 1_000],
   ['EVENTREE_MAX_QUERY_DEPTH', 'maxQueryDepth', 16],
   ['EVENTREE_MAX_QUERY_COST', 'maxQueryCost', 50_000],
@@ -89,7 +90,7 @@ describe('the settings', () => {
     '%s says what it counts',
     (variable) => {
       expect(variable).toMatch(
-        /_(MS|PER_SECOND|CONNECTIONS|OPERATIONS|BYTES|CHARS|EVENTS|DEPTH|COST|TOKENS|SIZE|JOURNALS|PORT)$/,
+        /_(MS|PER_SECOND|CONNECTIONS|OPERATIONS|BYTES|CHARS|EVENTS|DEPTH|COST|TOKENS|SIZE|MARKERS|JOURNALS|PORT)$/,
       );
       if (/TIMEOUT|INTERVAL|SKEW/.test(variable)) expect(variable).toMatch(/_MS$/);
     },

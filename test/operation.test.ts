@@ -186,6 +186,7 @@ describe('/metrics', () => {
 
   test.each([
     ['eventree_pending_events', 'gauge'],
+    ['eventree_outbox_parcels', 'gauge'],
     ['eventree_live_readers', 'gauge'],
     ['eventree_database_connections', 'gauge'],
     ['eventree_events_recorded_total', 'counter'],

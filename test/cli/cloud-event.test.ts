@@ -20,6 +20,7 @@ const FULL: PlainEvent = {
   attributes: { branch: 'main' },
   payload: [1, null],
   privatePayload: { secret: true },
+  visibleToActor: true,
 };
 
 describe('an event as a CloudEvent', () => {

@@ -10,7 +10,7 @@ import { openWorld, type World, worldForFile } from '../support/world.ts';
 /** All of an event that is the same wherever it is recorded. */
 const ALL = `{ events(order: OLDEST_FIRST, first: 500) { nodes {
   id journal type { name } resource { ref } category severity message occurredAt actor activeClaim sessionId
-  correlationId parent { id } root { id } attributes payload privatePayload
+  correlationId parent { id } root { id } attributes payload privatePayload visibleToActor
 } } }`;
 
 describe('eventree export', () => {
@@ -173,6 +173,7 @@ async function define(world: World, input: object): Promise<void> {
 /** Eight events and a change of rights. */
 async function recordTrees(world: World): Promise<void> {
   const step = { type: 'job.step', resource: 'page/1' };
+  const own = { type: 'job.step', resource: 'page/2', actor: 'user/joe', visibleToActor: true };
   const [root] = await record([
     {
       type: 'job',
@@ -196,7 +197,7 @@ async function recordTrees(world: World): Promise<void> {
       payload: { deep: [{ er: 'ü 😀' }], n: 1e-7 },
       privatePayload: 'only for owners',
       children: [
-        { ...step, message: 'step 1', children: [{ type: 'job.step', message: 'step 1.1' }] },
+        { ...step, message: 'step 1', children: [{ ...own, message: 'step 1.1' }] },
         { ...step, message: 'step 2', severity: 'CRITICAL' },
       ],
     },

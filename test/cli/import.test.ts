@@ -107,11 +107,13 @@ describe('eventree import', () => {
       [`{"type":"note","payload":${'['.repeat(20_000)}${']'.repeat(20_000)}}`, /nested deeper/],
       [{ specversion: '1.0', type: 'note', source: '/a' }, /A CloudEvent has a `id`/],
       [good('21'), null],
+      [{ ...good('22'), visibleToActor: 'yes' }, /`visibleToActor` must be true or false/],
+      [{ ...good('23'), visibleToActor: true }, null],
     ];
     const { code, stderr, summary } = await importLines(lines.map(([line]) => line));
     const bad = lines.flatMap(([, reason], index) => (reason === null ? [] : [{ line: index + 1, reason }]));
     expect(code).toBe(1);
-    expect(summary).toMatchObject({ read: 20, recorded: 4, refusedInAll: bad.length });
+    expect(summary).toMatchObject({ read: 22, recorded: 5, refusedInAll: bad.length });
     const inOrder = (one: { line: number }, other: { line: number }) => one.line - other.line;
     expect(summary.refused.sort(inOrder)).toEqual(
       bad.map(({ line, reason }) => ({
@@ -122,7 +124,7 @@ describe('eventree import', () => {
     );
     for (const { line } of bad) expect(stderr).toMatch(new RegExp(`^line ${line}: .+$`, 'm'));
     expect(stderr.trimEnd().split('\n')).toHaveLength(bad.length);
-    expect(await messagesOf(journal)).toEqual(['1', '6', '17', '21']);
+    expect(await messagesOf(journal)).toEqual(['1', '6', '17', '21', '23']);
   });
 
   test('says how many it refused without --json as well', async () => {

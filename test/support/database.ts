@@ -23,6 +23,11 @@ export function migratedDatabase(): Promise<ScratchDatabase> {
   return createDatabase(`TEMPLATE ${inject('migratedTemplate')}`);
 }
 
+/** A copy of another, to which nobody may be connected. */
+export function copyOfDatabase(url: string): Promise<ScratchDatabase> {
+  return createDatabase(`TEMPLATE ${new URL(url).pathname.slice(1)}`);
+}
+
 async function createDatabase(how: string): Promise<ScratchDatabase> {
   const name = `scratch_${randomBytes(8).toString('hex')}`;
   await onServer(`CREATE DATABASE ${name} ${how}`);

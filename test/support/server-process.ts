@@ -58,7 +58,7 @@ export async function startServerProcess(
           .catch(() => false);
       const hasEnded = () => started.exitCode !== null;
       await vi
-        .waitUntil(async () => hasEnded() || (await isReady()), { timeout: 20_000, interval: 20 })
+        .waitUntil(async () => hasEnded() || (await isReady()), { timeout: 40_000, interval: 20 })
         .catch(() => {});
       if (hasEnded() || !(await isReady())) throw new Error(`The server does not start: ${said}`);
     },

@@ -30,7 +30,7 @@ export async function compile(
       // An example shows what there is, and makes nothing of it.
       noUnusedLocals: false,
       typeRoots: [join(ROOT, 'node_modules', '@types')],
-      paths: { 'eventree/client': [join(ROOT, 'src/client/index.ts')] },
+      paths: sourcesOf(JSON.parse(await readFile(join(ROOT, 'package.json'), 'utf8')).exports),
     },
     include: [],
     files: [...Object.keys(texts), ...files],
@@ -44,4 +44,16 @@ export async function compile(
     () => '',
     ({ stdout, message }) => stdout || message,
   );
+}
+
+/** What an application imports, by the sources that it is built from. */
+export function sourcesOf(
+  exports: Readonly<Record<string, string | { types: string }>>,
+): Record<string, string[]> {
+  const entries = Object.entries(exports).flatMap(([name, to]) => {
+    if (typeof to === 'string') return [];
+    const source = to.types.replace(/^\.\/dist/, 'src').replace(/\.d\.ts$/, '.ts');
+    return [[name.replace('.', 'eventree'), [join(ROOT, source)]] as const];
+  });
+  return Object.fromEntries(entries);
 }
