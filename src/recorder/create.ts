@@ -12,7 +12,7 @@ import { randomUUID } from 'node:crypto';
 import { createClient } from '../client/client.ts';
 import type { NewEvent } from '../client/event.ts';
 import { createTokens } from '../client/token.ts';
-import type { PlacedEvent } from '../outbox/parcel.ts';
+import type { Parcel, PlacedEvent } from '../outbox/parcel.ts';
 import type { Queryable } from '../outbox/statement.ts';
 import { startApiRelay } from './api-relay.ts';
 import { createApiSink } from './api-sink.ts';
@@ -27,6 +27,7 @@ import { Outage } from './outage.ts';
 import { createOutboxSink } from './outbox-sink.ts';
 import type { CallOptions, Recorder, RecordInOptions } from './recorder.ts';
 import { cleanText, createRedactor } from './redact.ts';
+import type { GiveUp } from './room.ts';
 import type { AddedEvent, Call } from './scope.ts';
 import { openSession } from './session.ts';
 import type { Report, Sink, Writing } from './sink.ts';
@@ -101,9 +102,10 @@ export function createRecorder(options: RecorderOptions): Recorder {
     checkOpen();
     checkTransaction(options);
     calls++;
+    let giveUp: GiveUp | undefined;
     try {
       const room = sink.room();
-      if (room !== null) await room;
+      if (room !== null) giveUp = await room;
       const call = open(name, options, null);
       if (options.marker ?? isMarking) await mark(call);
       const { ended, elapsedMs } = await runIn(call, fn);
@@ -112,6 +114,7 @@ export function createRecorder(options: RecorderOptions): Recorder {
       if ('error' in ended) throw ended.error;
       return ended.result;
     } finally {
+      giveUp?.();
       calls--;
       if (calls === 0) for (const done of idle) done();
     }
@@ -348,12 +351,15 @@ export function createRecorder(options: RecorderOptions): Recorder {
     checkOpen();
     checkTransaction(options);
     const { transaction, resources = [] } = options;
-    const room = transaction === undefined ? sink.room() : null;
-    if (room !== null) await room;
+    const giveUp = transaction === undefined ? await sink.room() : null;
     const { events } = treeOf(draftNode('leaf', event, null, true, defaults, redactor));
     const parcel = { events, resources, waitsFor: null, depth: 0 };
-    await sink.write({ parcels: [parcel], ends: [], marks: [] }, transaction);
+    await writeOnly(parcel, transaction).finally(giveUp);
     return (events[0] as PlacedEvent).id;
+  }
+
+  async function writeOnly(parcel: Parcel, transaction?: Queryable): Promise<void> {
+    await sink.write({ parcels: [parcel], ends: [], marks: [] }, transaction);
   }
 
   function startBeating(): void {
@@ -425,9 +431,8 @@ export function createRecorder(options: RecorderOptions): Recorder {
           throw new RecorderError('UNRECORDED', `The event could not be recorded: ${event.type}.`, { cause });
         }
       }
-      const room = sink.room();
-      if (room !== null) await room;
-      await sink.write({ parcels: [parcel], ends: [], marks: [] });
+      const giveUp = await sink.room();
+      await writeOnly(parcel).finally(giveUp);
       return { id, kept: null };
     },
 

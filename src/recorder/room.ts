@@ -4,8 +4,11 @@
  */
 import { RecorderError } from './errors.ts';
 
+/** Gives up a place that was kept for a call. May be called more than once. */
+export type GiveUp = () => void;
+
 interface Waiting {
-  readonly resolve: () => void;
+  readonly resolve: (giveUp: GiveUp) => void;
   readonly timer: NodeJS.Timeout;
 }
 
@@ -14,6 +17,8 @@ export class Room {
   private readonly timeoutMs: number;
   private readonly waiting = new Set<Waiting>();
   private taken = 0;
+  /** Places of calls that have waited and not ended yet: what they bring is not there before. */
+  private kept = 0;
 
   constructor(most: number, timeoutMs: number) {
     this.most = most;
@@ -31,19 +36,12 @@ export class Room {
 
   give(events: number): void {
     this.taken -= events;
-    // As many as there is room for, if each brings one event: they must not all come at once.
-    let free = this.most - this.taken;
-    for (const each of this.waiting) {
-      if (free-- <= 0) return;
-      this.waiting.delete(each);
-      clearTimeout(each.timer);
-      each.resolve();
-    }
+    if (this.waiting.size > 0) this.letIn();
   }
 
-  /** Null where there is room. @throws (rejects) RecorderError BUFFER_FULL */
-  wait(): Promise<void> | null {
-    if (this.taken < this.most) return null;
+  /** Null where there is room; else resolves when there is a place. @throws (rejects) RecorderError BUFFER_FULL */
+  wait(): Promise<GiveUp> | null {
+    if (this.taken + this.kept < this.most) return null;
     return new Promise((resolve, reject) => {
       const timer = setTimeout(() => {
         this.waiting.delete(waiting);
@@ -57,5 +55,21 @@ export class Room {
       const waiting: Waiting = { resolve, timer };
       this.waiting.add(waiting);
     });
+  }
+
+  private letIn(): void {
+    for (const each of this.waiting) {
+      if (this.taken + this.kept >= this.most) return;
+      this.waiting.delete(each);
+      clearTimeout(each.timer);
+      this.kept++;
+      let isKept = true;
+      each.resolve(() => {
+        if (!isKept) return;
+        isKept = false;
+        this.kept--;
+        this.letIn();
+      });
+    }
   }
 }

@@ -1,6 +1,7 @@
 /** Where what a recorder has gathered goes: the API, or an outbox in a database. */
 import type { Marker, Parcel, PlacedEvent, Writing } from '../outbox/parcel.ts';
 import type { Queryable } from '../outbox/statement.ts';
+import type { GiveUp } from './room.ts';
 
 export type { Writing };
 
@@ -8,11 +9,12 @@ export interface Sink {
   /** Whether something can be written within a transaction of the application. */
   readonly transactional: boolean;
   /**
-   * Null where there is room for what a call may bring; else resolves when there is.
+   * Null where there is room for what a call may bring; else resolves when there is, with what to call when it has
+   * brought it.
    *
    * @throws (rejects) RecorderError BUFFER_FULL when there was none in time.
    */
-  room(): Promise<void> | null;
+  room(): Promise<GiveUp> | null;
   /** Resolves when the marker is committed. */
   open(marker: Marker): Promise<void>;
   /**
