@@ -23,6 +23,8 @@ export interface Desk {
   readonly running: AsyncLocalStorage<OpenScope>;
   /** Events that a call may hold until it ends. */
   readonly maxCallEvents: number;
+  /** Something is marked: from now on the lease is renewed. */
+  readonly keepAlive: () => void;
 }
 
 /** Whether a scope is marked: before it began, perhaps so, within a transaction, or not at all. */
@@ -91,6 +93,7 @@ export class OpenScope implements Scope {
     // From here on it may be there, whatever the answer is.
     for (const scope of marks) call.root.willMark(scope);
     call.root.hasTransactional = true;
+    desk.keepAlive();
     await desk.sink.write(
       { parcels: [parcel], ends: [], marks: marks.map((scope) => scope.marker()) },
       transaction,

@@ -57,7 +57,8 @@ export function createRecorder(options: RecorderOptions): Recorder {
   const markerOutage = new Outage(report);
   const renewOutage = new Outage(report);
   const running = new AsyncLocalStorage<OpenScope>();
-  const desk: Desk = { sink, redactor, running, maxCallEvents: options.maxCallEvents ?? 100_000 };
+  const { maxCallEvents = 100_000 } = options;
+  const desk: Desk = { sink, redactor, running, maxCallEvents, keepAlive: startBeating };
   const privateNames: ReadonlySet<string> = new Set(options.private);
   const defaults = compact<Inherited>({ journal: options.journal, actor: options.actor });
   const idle = new Set<() => void>();
@@ -328,6 +329,7 @@ export function createRecorder(options: RecorderOptions): Recorder {
     const above = parent.chain().filter(({ mark }) => mark !== 'committed');
     for (const scope of above) root.willMark(scope);
     root.hasTransactional = true;
+    startBeating();
     await sink.write(
       { parcels: [parcel], ends: [...marked], marks: above.map((scope) => scope.marker()) },
       transaction,

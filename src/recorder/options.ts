@@ -77,6 +77,8 @@ const LIMITS = {
   closeTimeoutMs: [0, 3_600_000],
 } as const;
 
+const CLAIM = /^[a-z][a-z0-9_-]*\/\S/;
+
 /** @throws RecorderError BAD_INPUT with a sentence for what does not fit together. */
 export function checkOptions(options: RecorderOptions): void {
   const { url, token, database, as, claims, outbox, install, id } = options;
@@ -97,6 +99,11 @@ export function checkOptions(options: RecorderOptions): void {
   }
   if (database !== undefined && (token !== undefined || outbox !== undefined)) {
     throw bad('`token` and `outbox` go with `url`; Eventree’s own database has an outbox already.');
+  }
+  for (const claim of [...(as === undefined ? [] : [as]), ...(claims ?? [])]) {
+    if (!CLAIM.test(claim)) {
+      throw bad(`A claim is written kind/name, as in user/bank, and not ${JSON.stringify(claim)}.`);
+    }
   }
   if (install !== undefined && outbox === undefined) throw bad('`install` goes with `outbox`.');
   for (const [name, given] of Object.entries({ database, outbox })) {

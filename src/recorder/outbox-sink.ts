@@ -103,6 +103,16 @@ export function createOutboxSink(options: OutboxSinkOptions): Sink {
     }
   }
 
+  /** Without one, what a transaction marks would be taken for lost as soon as it is committed. */
+  async function takeLease(): Promise<void> {
+    try {
+      await within(renewLease(run, lease), markerTimeoutMs, 'The database has not taken the lease in time.');
+      hasLease = true;
+    } catch (error) {
+      outage.failed(error);
+    }
+  }
+
   const openGathered = gather<Marker>(async (markers) => {
     if (away !== null && performance.now() < away.until) throw away.error;
     try {
@@ -182,7 +192,7 @@ export function createOutboxSink(options: OutboxSinkOptions): Sink {
       if (isClosed) throw closed();
       if (transaction !== undefined) {
         await prepared();
-        hasLease ||= writing.marks.length > 0;
+        if (writing.marks.length > 0 && !hasLease) await takeLease();
         const { swept } = await writeParcels(runOn(transaction), writing, writer);
         wakeSoon();
         return swept;

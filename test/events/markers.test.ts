@@ -7,9 +7,15 @@ import { newJournal, recorderOf } from './support/recorder.ts';
 const world = worldForFile();
 const { record, refusal } = recorderOf(world);
 
+/** By a recorder that is alive: the server takes those of others for lost. */
 async function mark(...ids: string[]): Promise<void> {
   await world().db.query(
-    `insert into eventree_outbox.marker (id, recorder, event) select id, gen_random_uuid(), '{}' from unnest($1::uuid[]) id`,
+    `with alive as (
+       insert into eventree_outbox.recorder (id, expires_at) values (gen_random_uuid(), now() + interval '1 hour')
+       returning id
+     )
+     insert into eventree_outbox.marker (id, recorder, event)
+     select marked.id, alive.id, '{}' from alive, unnest($1::uuid[]) marked (id)`,
     [ids],
   );
 }
@@ -44,5 +50,18 @@ test('a marker stays where its event is refused', async () => {
     { id: taken, journal, type: 'call' },
   ];
   expect(await refusal(input)).toMatchObject({ code: 'ID_CONFLICT' });
+  expect(await marked(call)).toEqual([call]);
+});
+
+test('a marker that a transaction of an application is at work on holds up nobody', async () => {
+  const call = v7();
+  const journal = newJournal();
+  await mark(call);
+  const client = await world().db.connect();
+  await client.query('begin');
+  await client.query('delete from eventree_outbox.marker where id = $1', [call]);
+  await record([{ id: call, journal, type: 'call' }]);
+  await client.query('rollback');
+  client.release();
   expect(await marked(call)).toEqual([call]);
 });

@@ -324,6 +324,7 @@ describe('options that do not fit together', () => {
     [{ url, claims: [] }, 'go with `database`'],
     [{ database, as: 'user/a', token: 't' }, 'go with `url`'],
     [{ database, as: 'user/a', outbox: database }, 'go with `url`'],
+    [{ database, as: 'bank' }, 'kind/name'],
     [{ url, install: true }, 'goes with `outbox`'],
     [{ url, outbox: {} as never }, 'pool of pg or a Prisma client'],
     [{ url, id: 'me' }, 'UUID'],

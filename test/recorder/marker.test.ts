@@ -12,6 +12,16 @@ import { bankDatabase, eventsIn, outlineOf, recorderOf, recorderWith } from './s
 const note = (message: string, more: object = {}) => ({ type: 'note', message, ...more });
 const codeOf = (code: string) => expect.objectContaining({ code });
 const LEASE_MS = 1_000;
+const ATTRIBUTES_OF_CALLS = [
+  'function',
+  'params',
+  'elapsed_ms',
+  'result_length',
+  'error',
+  'error_value',
+  'where',
+  'stack',
+];
 const CALLER = fileURLToPath(new URL('support/caller.ts', import.meta.url));
 
 describe('a marker', () => {
@@ -67,7 +77,7 @@ describe('a marker', () => {
         name: 'call',
         category: 'CALL',
         enabled: false,
-        attributes: [{ name: 'function' }, { name: 'elapsed_ms' }, { name: 'result_length' }],
+        attributes: ATTRIBUTES_OF_CALLS.map((name) => ({ name })),
       },
     });
     const { recorder } = await recorderOf(other);

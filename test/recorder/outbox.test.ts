@@ -193,6 +193,16 @@ describe('an outbox in the application’s database', () => {
     expect(await rows('marker')).toBe(0);
   });
 
+  test('takes no call for lost that is not marked and goes on behind a transaction', async () => {
+    const { recorder, bank, events } = await open();
+    await recorder.call('long', { marker: false }, async (call) => {
+      await transact(bank, (client) => call.recordIn(client, [note('committed')]));
+      await new Promise((resolve) => setTimeout(resolve, 2_500));
+    });
+    await recorder.flush();
+    expect(outlineOf(await events())).toEqual(['call', '  committed']);
+  });
+
   test('takes a call within a call in a transaction of its own', async () => {
     const { recorder, bank, events, rows } = await open();
     await recorder

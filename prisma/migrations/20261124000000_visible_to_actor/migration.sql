@@ -91,9 +91,11 @@ BEGIN
 
   -- The marker of a call has the id of the call's event (src/outbox): from here on the event is there to tell of the
   -- call, so both change places in one commit, and no crash between them leaves a call that is taken for lost. Mostly
-  -- nothing is marked, and then nothing is looked up.
+  -- nothing is marked, and then nothing is looked up. One that a transaction of an application is at work on is left
+  -- to it: all others would wait for that transaction.
   IF EXISTS (SELECT FROM eventree_outbox.marker) THEN
-    DELETE FROM eventree_outbox.marker m WHERE m.id = ANY(ids);
+    DELETE FROM eventree_outbox.marker m
+    WHERE m.id IN (SELECT k.id FROM eventree_outbox.marker k WHERE k.id = ANY(ids) FOR UPDATE SKIP LOCKED);
   END IF;
 
   INSERT INTO journal_chunk AS c (

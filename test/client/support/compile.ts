@@ -53,7 +53,7 @@ export function sourcesOf(
   const entries = Object.entries(exports).flatMap(([name, to]) => {
     if (typeof to === 'string') return [];
     const source = to.types.replace(/^\.\/dist/, 'src').replace(/\.d\.ts$/, '.ts');
-    return [[name.replace('.', 'eventree'), [join(ROOT, source)]] as const];
+    return [[name.replace('.', 'eventree'), [join(ROOT, source)]] as [string, string[]]];
   });
   return Object.fromEntries(entries);
 }
