@@ -11,6 +11,7 @@ test('the links of the documents lead somewhere', async () => {
     'docs/performance.md',
     'docs/codes.md',
     'docs/client.md',
+    'docs/recording.md',
     'docs/servers.md',
   ];
   for (const decision of await readdir('docs/decisions')) documents.push(`docs/decisions/${decision}`);

@@ -132,6 +132,13 @@ test('customers see what happens to their own accounts, and to no others, also o
   expect(await seenBy('joe')).toMatchEventTree(`create account/${his}`);
 });
 
+test('a query that is handed back, and not waited for, belongs to the call that hands it back', async () => {
+  const { bank, calls } = await openedBank();
+  await bank.recorder.call('open', () => bank.db.account.create({ data: { owner: 'jane' } }));
+  const [tree] = await calls('open');
+  expect(tree).toMatchEventTree('call open ✓\n  create account/*');
+});
+
 test('the night pays interest in one tree; an account that fails is told of, and stops no other', async () => {
   const { bank, calls, customer } = await openedBank();
   const jane = await customer('jane');

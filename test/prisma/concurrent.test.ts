@@ -137,6 +137,32 @@ test('a row that is gone when it is its turn is not recorded', async () => {
   expect(await history(bank)).toEqual(['update account/2 version: 0 → 5']);
 });
 
+test('a row that comes to meet the condition while others are waited for is left as it is', async () => {
+  const { bank, plain, prisma } = await withAccount();
+  const other = await bank.pool.connect();
+  await other.query('begin');
+  await other.query('update "accounts" set status = status where id = 1');
+  await other.query(
+    `insert into "accounts" (account_number, customer_id, "updatedAt") values ('A2', $1, now())`,
+    [JANE],
+  );
+  const updating = prisma.account.updateMany({
+    where: { number: { startsWith: 'A' } },
+    data: { version: 5 },
+  });
+  const done = updating.then(({ count }) => count);
+  await untilBlocked(bank);
+  await other.query('commit');
+  other.release();
+
+  expect(await done).toBe(1);
+  expect(await plain.account.findMany({ select: { version: true }, orderBy: { id: 'asc' } })).toEqual([
+    { version: 5 },
+    { version: 0 },
+  ]);
+  expect(await history(bank)).toEqual(['update account/1 version: 0 → 5']);
+});
+
 test('one connection is enough', async () => {
   const bank = await bankForTest();
   const pool = new pg.Pool({ connectionString: bank.url, max: 1 });

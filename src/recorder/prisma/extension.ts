@@ -51,7 +51,8 @@ const MOST_TRIES = 5;
 export function eventree(options: EventreeOptions): EventreeExtension {
   const extend = (given: unknown) => {
     const client = clientOf(given);
-    const models = readModels(client._engineConfig.inlineSchema, client._runtimeDataModel);
+    const { inlineSchema, adapter } = client._engineConfig;
+    const models = readModels(inlineSchema, client._runtimeDataModel, adapter?.options?.schema ?? null);
     const settings = readSettings(options, models);
     const recorded = [...models.values()].filter((model) => leadsToRecorded(settings, model));
     const hook = hookOf(client, settings);

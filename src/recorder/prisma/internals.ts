@@ -84,6 +84,8 @@ export interface Client extends PrismaQueryable {
     readonly activeProvider: string;
     readonly inlineSchema: string;
     readonly transactionOptions: TransactionOptions;
+    /** Of `@prisma/adapter-pg`: the schema of tables that name none. */
+    readonly adapter?: { readonly options?: { readonly schema?: string } };
   };
   readonly _globalOmit?: Readonly<Record<string, Readonly<Record<string, boolean>>>>;
   readonly _extensions: {

@@ -71,9 +71,10 @@ export type Models = ReadonlyMap<string, Model>;
 /**
  * @param schema text of the schema that the client was generated from.
  * @param runtime the client's own data model.
+ * @param inSchema where tables are that name no schema; null for the search path's.
  * @throws RecorderError BAD_INPUT where the two do not say the same.
  */
-export function readModels(schema: string, runtime: RuntimeModels): Models {
+export function readModels(schema: string, runtime: RuntimeModels, inSchema: string | null = null): Models {
   const blocks = blocksOf(schema);
   const enums = new Map(
     blocks.filter(({ kind }) => kind === 'enum').map((block) => [block.name, labelsOf(block)]),
@@ -93,17 +94,14 @@ export function readModels(schema: string, runtime: RuntimeModels): Models {
     models.set(name, {
       name,
       property: name.charAt(0).toLowerCase() + name.slice(1),
-      table: [schemaName, dbName ?? name]
-        .filter((part) => part != null)
-        .map(quote)
-        .join('.'),
+      table: qualified(schemaName ?? inSchema, dbName ?? name),
       fields: new Map(
         scalars.map((field) => {
           const line = byName.get(field.name) as Line;
           return [field.name, fieldOf(line, field.dbName ?? field.name, enums.get(field.type) ?? null)];
         }),
       ),
-      relations: relationsOf(name, runtime, bodies),
+      relations: relationsOf(name, runtime, bodies, inSchema),
       key: uniques[0] ?? [],
       uniques,
     });
@@ -127,8 +125,12 @@ export function modelNamed(models: Models, name: string): Model {
   return model;
 }
 
-export function quote(name: string): string {
+function quote(name: string): string {
   return `"${name.replaceAll('"', '""')}"`;
+}
+
+function qualified(schema: string | null, table: string): string {
+  return schema === null ? quote(table) : `${quote(schema)}.${quote(table)}`;
 }
 
 function unread(what: string): RecorderError {
@@ -175,6 +177,7 @@ function relationsOf(
   name: string,
   { models }: RuntimeModels,
   bodies: ReadonlyMap<string, readonly Line[]>,
+  inSchema: string | null,
 ): Map<string, Relation> {
   const relations = new Map<string, Relation>();
   for (const field of models[name]?.fields ?? []) {
@@ -188,7 +191,12 @@ function relationsOf(
     );
     const backLine = (bodies.get(field.type) ?? []).find((each) => each.name === back?.name);
     if (backLine === undefined) throw unread(`The other side of ${name}.${field.name}`);
-    relations.set(field.name, relationOf(name, line, backLine, field.relationName, bodies));
+    relations.set(
+      field.name,
+      relationOf(name, line, backLine, bodies, (first) =>
+        qualified(models[first]?.schema ?? inSchema, `_${field.relationName}`),
+      ),
+    );
   }
   return relations;
 }
@@ -197,8 +205,8 @@ function relationOf(
   from: string,
   line: Line,
   back: Line,
-  relationName: string,
   bodies: ReadonlyMap<string, readonly Line[]>,
+  joinTable: (firstModel: string) => string,
 ): Relation {
   const common = { name: line.name, to: line.type, list: line.list, backToOne: !back.list };
   const here = line.attributes.get('@relation');
@@ -210,7 +218,7 @@ function relationOf(
   if (fields.length === 0) {
     // The first of both by the alphabet is A; of one model with itself, the first field.
     const isFirst = from === line.type ? line.name < back.name : from < line.type;
-    const table = quote(`_${relationName}`);
+    const table = joinTable(isFirst ? from : line.type);
     const through: JoinTable = isFirst
       ? { table, own: '"A"', other: '"B"' }
       : { table, own: '"B"', other: '"A"' };

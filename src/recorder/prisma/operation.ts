@@ -300,7 +300,6 @@ async function findMany(
     if (isValidationError(error)) return [];
     throw error;
   }
-  if (keys.length > settings.maxRows) throw tooMany(model, settings.maxRows);
   return rowsWith(reading, model.key, keys);
 }
 
