@@ -18,6 +18,8 @@ export interface TakenParcel {
   readonly events: readonly PlacedEvent[];
   readonly resources: readonly ResourcePut[];
   readonly author: Author | null;
+  /** The scope below which it hangs, and those above that one, nearest first. */
+  readonly chain: readonly string[];
   /** Made of a marker: its scope may have been recorded nevertheless. */
   readonly lost: boolean;
   /** How often it was refused before. */
@@ -29,6 +31,7 @@ interface TakenRow {
   readonly events: string;
   readonly resources: string;
   readonly author: string | null;
+  readonly chain: string;
   readonly lost: boolean;
   readonly attempts: number;
 }
@@ -49,11 +52,12 @@ const FREE = `(
 /** Takes what is due, highest first; nothing where there is none. */
 export async function claimParcels(run: Run, claimMs: number): Promise<TakenParcel[]> {
   const rows = await run<TakenRow>(CLAIM, [claimMs, MOST_PARCELS, MOST_BYTES]);
-  return rows.map(({ id, events, resources, author, lost, attempts }) => ({
+  return rows.map(({ id, events, resources, author, chain, lost, attempts }) => ({
     id,
     events: JSON.parse(events),
     resources: JSON.parse(resources),
     author: author === null ? null : JSON.parse(author),
+    chain: JSON.parse(chain),
     lost,
     attempts,
   }));
@@ -76,7 +80,9 @@ const CLAIM = `
     where p.id = w.id and w.above < $3::integer
     returning p.*
   )
-  select id::text, events::text, resources::text, author::text, lost, attempts from taken order by depth, taken.id`;
+  select id::text, events::text, resources::text, author::text,
+    to_json(array_remove(waits_for || above, null))::text as chain, lost, attempts
+  from taken order by depth, taken.id`;
 
 /** They are in the journal. */
 export async function removeParcels(run: Run, ids: readonly string[]): Promise<void> {

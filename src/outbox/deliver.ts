@@ -62,6 +62,30 @@ export function createDeliver(by: Delivering, mostEvents = MOST_EVENTS): Deliver
   }
 
   /**
+   * Records a parcel below the scope that it was written in, or the nearest above it that was kept: where its type is
+   * disabled, the scope has ended and is nowhere.
+   */
+  async function recordOne({ events, author, chain }: TakenParcel): Promise<void> {
+    let refusal: unknown = null;
+    for (let level = 0; level <= chain.length; level++) {
+      const parentId = chain[level] ?? null;
+      try {
+        await recordAll(
+          level === 0
+            ? events
+            : events.map((event) => (event.parentId === chain[0] ? { ...event, parentId } : event)),
+          author,
+        );
+        return;
+      } catch (error) {
+        refusal ??= error;
+        if (codeOf(error) !== 'NOT_FOUND') throw error;
+      }
+    }
+    throw refusal;
+  }
+
+  /**
    * Records what a marker held. Its scope may have been recorded by whoever ran it: then it is not lost. What it was
    * part of may never have been recorded: then it is evidence by itself.
    */
@@ -85,6 +109,7 @@ export function createDeliver(by: Delivering, mostEvents = MOST_EVENTS): Deliver
     if (parcels.length === 1 && first.lost) return recordLost(first);
     const { author } = first;
     for (const resource of parcels.flatMap(({ resources }) => resources)) await by.put(resource, author);
+    if (parcels.length === 1) return recordOne(first);
     const together = parcels.flatMap(({ events }) => events);
     // What is not taken at once is parted where a parcel ends, as far as that can be.
     const whole = chunksOf(together, most).length > 1 ? parcels.map(({ events }) => events) : [together];

@@ -60,9 +60,10 @@ const WRITE = `
     join json_array_elements($6::json) with ordinality e (event, nth) using (nth)
     on conflict (id) do nothing
   ), written as (
-    insert into eventree_outbox.parcel (events, resources, author, waits_for, depth, ends)
+    insert into eventree_outbox.parcel (events, resources, author, waits_for, above, depth, ends)
     select
-      e.events, r.resources, $8::json, (p.plain->>'waitsFor')::uuid, (p.plain->>'depth')::integer,
+      e.events, r.resources, $8::json, (p.plain->>'waitsFor')::uuid,
+      array(select json_array_elements_text(p.plain->'above'))::uuid[], (p.plain->>'depth')::integer,
       case when p.plain->>'waitsFor' = any($4::text[]) then '{}' else $4::text[]::uuid[] end
     from json_array_elements($1::json) with ordinality p (plain, nth)
     join json_array_elements($2::json) with ordinality e (events, nth) using (nth)
@@ -74,7 +75,7 @@ const WRITE = `
 /** Plain values apart from JSON of others, which is not looked into. */
 function columnsOf(parcels: readonly Parcel[]): [plain: string, events: string, resources: string] {
   return [
-    JSON.stringify(parcels.map(({ waitsFor, depth }) => ({ waitsFor, depth }))),
+    JSON.stringify(parcels.map(({ waitsFor, above = [], depth }) => ({ waitsFor, above, depth }))),
     JSON.stringify(parcels.map(({ events }) => events)),
     JSON.stringify(parcels.map(({ resources }) => resources)),
   ];

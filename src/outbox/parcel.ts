@@ -34,6 +34,11 @@ export interface Parcel {
   readonly resources: readonly ResourcePut[];
   /** The scope below which it hangs, while that is open: it is not moved before the scope has ended. */
   readonly waitsFor: string | null;
+  /**
+   * The scopes above that one, nearest first. Where it is not kept, as a call whose type is disabled, what hangs below
+   * it hangs below the next of them that is.
+   */
+  readonly above?: readonly string[];
   /** How many scopes lie above it: what lies higher is moved first. */
   readonly depth: number;
 }

@@ -88,7 +88,13 @@ export class OpenScope implements Scope {
       draftNode('leaf', event, this.id, false, call.inherited, desk.redactor),
     );
     const placed = nodes.flatMap((node) => treeOf(node).events);
-    const parcel = { events: placed, resources, waitsFor: this.id, depth: this.depth + 1 };
+    const parcel = {
+      events: placed,
+      resources,
+      waitsFor: this.id,
+      above: this.above(),
+      depth: this.depth + 1,
+    };
     const marks = this.chain().filter(({ mark }) => mark !== 'committed');
     // From here on it may be there, whatever the answer is.
     for (const scope of marks) call.root.willMark(scope);
@@ -129,6 +135,14 @@ export class OpenScope implements Scope {
     const chain: OpenScope[] = [];
     for (let scope: OpenScope | null = this; scope !== null; scope = scope.parent) chain.unshift(scope);
     return chain;
+  }
+
+  /** Ids of the scopes around it, innermost first. */
+  above(): string[] {
+    return this.chain()
+      .slice(0, -1)
+      .map(({ id }) => id)
+      .reverse();
   }
 
   /** @throws RecorderError ENDED, ORPHAN */

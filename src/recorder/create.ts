@@ -325,7 +325,12 @@ export function createRecorder(options: RecorderOptions): Recorder {
     const own = [...root.marked].filter((scope) => scope.chain().includes(call));
     const ids = own.map(({ id }) => id);
     const marked = ids.length === 0 ? NO_IDS : new Set(await sink.marked(ids, transaction));
-    const parcel = { ...treeOf(call.node, marked), waitsFor: parent.id, depth: call.depth };
+    const parcel = {
+      ...treeOf(call.node, marked),
+      waitsFor: parent.id,
+      above: parent.above(),
+      depth: call.depth,
+    };
     const above = parent.chain().filter(({ mark }) => mark !== 'committed');
     for (const scope of above) root.willMark(scope);
     root.hasTransactional = true;

@@ -46,6 +46,7 @@ describe('events are sent', () => {
         events: notes(count),
         resources: [],
         author: null,
+        chain: [],
         lost: false,
         attempts: 0,
       }),

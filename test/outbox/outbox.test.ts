@@ -41,6 +41,7 @@ describe.each(DRIVERS)('over %s', (_, open) => {
     expect(await claimParcels(run, CLAIM_MS)).toEqual([
       {
         id: expect.any(String),
+        chain: [],
         events: JSON.parse(JSON.stringify(given.events)),
         resources: given.resources,
         author: { subject: 'user/teller', claims: ['user/teller'] },

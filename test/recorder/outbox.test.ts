@@ -94,6 +94,32 @@ describe('an outbox in the application’s database', () => {
     ]);
   });
 
+  test('hangs what was committed below calls and groups that are not kept where the next above them is', async () => {
+    const { recorder, bank, events, reported } = await open();
+    const { db } = world();
+    const enable = (isEnabled: boolean) =>
+      db.query(
+        `with changed as (update event_type set enabled = $1 where name in ('call', 'watchdog'))
+         update installation set registry_version = registry_version + 1`,
+        [isEnabled],
+      );
+    onTestFinished(async () => void (await enable(true)));
+    await enable(false);
+    await recorder.call('a', (call) =>
+      call.group(note('kept'), (kept) =>
+        kept.group({ type: 'watchdog' }, (group) =>
+          transact(bank, async (client) => void (await group.recordIn(client, [note('below')]))),
+        ),
+      ),
+    );
+    await recorder.call('b', (call) =>
+      transact(bank, async (client) => void (await call.recordIn(client, [note('alone')]))),
+    );
+    await recorder.flush();
+    expect(outlineOf(await events())).toEqual(['kept', '  below', 'alone']);
+    expect(reported).toEqual([]);
+  });
+
   test('takes a call that failed outside of its transaction, which is rolled back', async () => {
     const { recorder, bank, events, rows } = await open();
     const failing = transact(bank, (client) =>

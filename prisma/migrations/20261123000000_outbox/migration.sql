@@ -22,6 +22,8 @@ BEGIN
     author     json,
     -- The scope below which it hangs. It is not moved while that is marked, or waits itself in `ends` of another.
     waits_for  uuid,
+    -- The scopes above that one, nearest first.
+    above      uuid[]      NOT NULL DEFAULT '{}',
     depth      integer     NOT NULL DEFAULT 0,
     -- Scopes that ended with it.
     ends       uuid[]      NOT NULL DEFAULT '{}',
