@@ -39,15 +39,27 @@ export async function writeParcels(
   { parcels, ends, marks }: Writing,
   { recorder, author }: Writer,
 ): Promise<{ readonly swept: string[] }> {
+  const by = author === null ? null : JSON.stringify(author);
+  const [only] = parcels;
+  if (only !== undefined && parcels.length === 1 && ends.length === 0 && marks.length === 0) {
+    const { events, resources, waitsFor, above = [], depth } = only;
+    await run(WRITE_ONE, [JSON.stringify(events), JSON.stringify(resources), by, waitsFor, above, depth]);
+    return { swept: [] };
+  }
   const swept = await run<{ id: string }>(WRITE, [
     ...columnsOf(parcels),
     ends,
     ...columnsOfMarkers(marks),
     recorder,
-    author === null ? null : JSON.stringify(author),
+    by,
   ]);
   return { swept: swept.map(({ id }) => id) };
 }
+
+// What is written within a transaction of an application, mostly, and planned in a quarter of the time.
+const WRITE_ONE = `
+  insert into eventree_outbox.parcel (events, resources, author, waits_for, above, depth)
+  values ($1::json, $2::json, $3::json, $4::uuid, $5::text[]::uuid[], $6::integer)`;
 
 // What waits for one of the scopes holds none of them: others that wait for the same must not wait for it.
 const WRITE = `

@@ -145,7 +145,12 @@ describe('a marker', () => {
   test('stays as long as the process lives', async () => {
     const journal = unique('journal');
     const { recorder } = await recorderOf(world(), { journal, leaseMs: LEASE_MS });
-    await recorder.call('long', () => new Promise((resolve) => setTimeout(resolve, 3 * LEASE_MS)));
+    await recorder.call('long', async ({ id }) => {
+      await new Promise((resolve) => setTimeout(resolve, 3 * LEASE_MS));
+      // Servers do so now and then.
+      await sweepLost(runOn(world().db));
+      expect((await markers()).map((marker) => marker.id)).toContain(id);
+    });
     await recorder.flush();
     expect((await eventsIn(world(), {}, journal)).map(({ type }) => type.name)).toEqual(['call']);
   });
