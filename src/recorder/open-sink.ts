@@ -1,0 +1,61 @@
+/** From a recorder's options to where its events go, and to who is told of failures. */
+import { randomUUID } from 'node:crypto';
+import { createClient } from '../client/client.ts';
+import { createTokens } from '../client/token.ts';
+import type { PlacedEvent } from '../outbox/parcel.ts';
+import { startApiRelay } from './api-relay.ts';
+import { createApiSink } from './api-sink.ts';
+import type { RecorderOptions } from './options.ts';
+import { createOutboxSink } from './outbox-sink.ts';
+import type { Report, Sink } from './sink.ts';
+
+const ADMIN = 'group/admin';
+const SWEEP_INTERVAL_MS = 5_000;
+
+/** @param options that fit together. */
+export function openSink(
+  options: RecorderOptions,
+  times: { readonly leaseMs: number; readonly closeTimeoutMs: number },
+  report: Report,
+): Sink {
+  const { url, token = null, database, as, claims, outbox, install } = options;
+  const { leaseMs } = times;
+  const common = {
+    ...times,
+    recorder: options.id ?? randomUUID(),
+    markerTimeoutMs: options.markerTimeoutMs ?? 5_000,
+    maxBufferedEvents: options.maxBufferedEvents ?? 10_000,
+    fullTimeoutMs: options.fullTimeoutMs ?? 30_000,
+    report,
+  };
+  if (database !== undefined) {
+    const subject = as as string;
+    const author = { subject, claims: claims ?? [subject, ADMIN] };
+    return createOutboxSink({ ...common, database, author, install: false, startRelay: null });
+  }
+  if (outbox === undefined) return createApiSink({ ...common, url: url as string, token });
+  const endpoint = { url: createClient({ url: url as string }).url, tokens: createTokens(token) };
+  const sweepIntervalMs = Math.min(SWEEP_INTERVAL_MS, leaseMs / 3);
+  return createOutboxSink({
+    ...common,
+    database: outbox,
+    author: null,
+    install: install ?? true,
+    startRelay: () =>
+      startApiRelay({ endpoint, database: outbox, sweepIntervalMs, claimMs: leaseMs * 2, report }),
+  });
+}
+
+export function createReport(onError: RecorderOptions['onError'] = tellConsole): Report {
+  return (error, unrecorded = []) => {
+    try {
+      onError(error, unrecorded);
+    } catch {
+      // Whoever is told of failures must not be one for the function that is being recorded.
+    }
+  };
+}
+
+function tellConsole(error: unknown, { length }: readonly PlacedEvent[]): void {
+  console.error(length === 0 ? 'eventree:' : `eventree: ${length} events were not recorded:`, error);
+}
