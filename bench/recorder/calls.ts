@@ -2,8 +2,11 @@
  * Calls with no sub-event, over the API to a server in a process of its own: 64 at once, until all of them have been
  * acknowledged. What the same loop costs without calls is taken off.
  */
-import { createRecorder } from '../../src/recorder/index.ts';
+import type * as Recording from '../../src/recorder/index.ts';
+import { built } from './built.ts';
 import { type Cost, costOf } from './cost.ts';
+
+const { createRecorder } = await built<typeof Recording>('recorder/index.js');
 
 const AT_ONCE = 64;
 

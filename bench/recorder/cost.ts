@@ -14,3 +14,8 @@ export async function costOf(times: number, work: () => Promise<void>): Promise<
   const { user, system } = process.cpuUsage(cpu);
   return { wallMicros: (wallMs * 1_000) / times, cpuMicros: (user + system) / times };
 }
+
+export function meanOf(costs: readonly Cost[]): Cost {
+  const mean = (what: keyof Cost) => costs.reduce((sum, cost) => sum + cost[what], 0) / costs.length;
+  return { wallMicros: mean('wallMicros'), cpuMicros: mean('cpuMicros') };
+}

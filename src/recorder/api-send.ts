@@ -20,11 +20,9 @@ export interface Sending {
   readonly count: number;
   readonly journal: string;
   readonly resources: readonly ResourcePut[];
-  /** What it hangs below, that is not part of it. */
-  readonly parentId: string | null;
   /** Markers that end with it. */
   readonly ends: readonly string[];
-  /** Not before all that was given before is recorded, and nothing beside it. */
+  /** Sent with nothing beside it. */
   readonly isAlone: boolean;
 }
 
@@ -70,9 +68,9 @@ export function sendingsOf(
       ...sendingsOf(events.slice(middle), [], [], true),
     ];
   }
-  const { journal = 'main', parentId = null } = first;
+  const { journal = 'main' } = first;
   const isAlone = isPart || resources.length > 0;
-  return [{ text, count: events.length, journal, resources, parentId, ends, isAlone }];
+  return [{ text, count: events.length, journal, resources, ends, isAlone }];
 }
 
 export function eventsOf({ text }: Sending): PlacedEvent[] {

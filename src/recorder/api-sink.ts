@@ -1,11 +1,9 @@
 /**
  * Over the API: what is written waits in a bounded buffer and is sent in the order in which it came, several trees
- * in one request, two requests at a time.
+ * in one request, one request at a time: what ended first stands first in the journal, and nothing overtakes what it
+ * hangs below.
  *
  *     write ──▶ buffer ──5 ms, or enough for a request──▶ under way ──▶ recorded, or refused and reported
- *
- * What hangs below an event that is under way itself stays in the buffer until that is recorded, and so does all
- * behind it.
  */
 import { createClient } from '../client/client.ts';
 import { record } from '../client/record.ts';
@@ -42,7 +40,6 @@ export interface ApiSinkOptions {
   readonly report: Report;
 }
 
-const MOST_UNDER_WAY = 2;
 const NO_IDS: readonly string[] = Object.freeze([]);
 /** So that calls which end one after the other go together. */
 const GATHER_MS = 5;
@@ -54,7 +51,6 @@ export function createApiSink(options: ApiSinkOptions): Sink {
   const room = new Room(options.maxBufferedEvents, options.fullTimeoutMs);
   const outage = new Outage(report);
   const stopping = new AbortController();
-  const underWay = new Set<readonly Sending[]>();
   /** Neither recorded nor refused yet, with who waits for that. */
   const pending = new Map<Sending, (() => void)[]>();
   let buffer: Sending[] = [];
@@ -63,6 +59,7 @@ export function createApiSink(options: ApiSinkOptions): Sink {
   let bufferedEvents = 0;
   let timer: NodeJS.Timeout | null = null;
   let refusedEvents = 0;
+  let isSending = false;
   let isClosed = false;
 
   function put(sendings: readonly Sending[]): void {
@@ -80,15 +77,12 @@ export function createApiSink(options: ApiSinkOptions): Sink {
   function sendNow(): void {
     if (timer !== null) clearTimeout(timer);
     timer = null;
-    while (underWay.size < MOST_UNDER_WAY && first < buffer.length && !stopping.signal.aborted) {
-      const batch = takeBatch();
-      if (batch.length === 0) return;
-      underWay.add(batch);
-      void sendAll(endpoint, batch, outcome, stopping.signal).then(() => {
-        underWay.delete(batch);
-        sendNow();
-      });
-    }
+    if (isSending || first === buffer.length || stopping.signal.aborted) return;
+    isSending = true;
+    void sendAll(endpoint, takeBatch(), outcome, stopping.signal).then(() => {
+      isSending = false;
+      sendNow();
+    });
   }
 
   function takeBatch(): Sending[] {
@@ -106,7 +100,7 @@ export function createApiSink(options: ApiSinkOptions): Sink {
           next.journal === leader.journal &&
           !next.isAlone &&
           !leader.isAlone);
-      if (!fits || mustWait(next)) break;
+      if (!fits) break;
       batch.push(next);
       bufferedEvents -= next.count;
       first++;
@@ -117,17 +111,6 @@ export function createApiSink(options: ApiSinkOptions): Sink {
       first = 0;
     }
     return batch;
-  }
-
-  function mustWait({ isAlone, parentId }: Sending): boolean {
-    if (underWay.size === 0) return false;
-    if (isAlone || isAloneUnderWay()) return true;
-    if (parentId === null) return false;
-    return [...underWay].some((batch) => batch.some(({ text }) => text.includes(parentId)));
-  }
-
-  function isAloneUnderWay(): boolean {
-    return [...underWay].some(([leader]) => leader?.isAlone);
   }
 
   function settle(sending: Sending): void {

@@ -23,7 +23,14 @@ const MOST_NAME_CHARS = 255;
 
 export function failureFacts(error: unknown, redactor: Redactor, isExpected: IsExpected): FailureFacts {
   const stack = stackOf(error);
-  const where = stack === undefined ? undefined : whereOf(stack, process.cwd());
+  const where =
+    stack === undefined
+      ? undefined
+      : whereOf(
+          stack,
+          process.cwd(),
+          read(() => classesOf(error)),
+        );
   const value = redactor.json(read(() => saidBy(error)));
   const isWanted = stack !== undefined && !judged(error, isExpected);
   return {
@@ -47,9 +54,15 @@ export function isExpectedError(error: unknown): boolean {
   return typeof code === 'string' && code !== 'INTERNAL_SERVER_ERROR';
 }
 
-/** The first place in a stack that is neither of a library nor of Node.js: `src/bank.ts:17`, from the working folder. */
-export function whereOf(stack: string, folder: string): string | undefined {
+/**
+ * The first place in a stack that is neither of a library nor of Node.js: `src/bank.ts:17`, from the working folder.
+ *
+ * @param classes of the error: where it was made by a constructor of its own, that is not where it was raised.
+ */
+export function whereOf(stack: string, folder: string, classes: readonly string[] = []): string | undefined {
   for (const line of stack.split('\n')) {
+    const maker = /^\s+at new ([\w$.]+) /.exec(line)?.[1];
+    if (maker !== undefined && classes.includes(maker)) continue;
     const place = /^\s+at (?:.* \()?(?:async )?(.+?):(\d+):\d+\)?$/.exec(line);
     if (place === null) continue;
     const [, file = '', row] = place;
@@ -57,6 +70,15 @@ export function whereOf(stack: string, folder: string): string | undefined {
     return `${relative(folder, pathOf(file))}:${row}`;
   }
   return undefined;
+}
+
+/** Names of its class and of those that this extends. */
+function classesOf(error: unknown): string[] {
+  const names: string[] = [];
+  for (let at = Object.getPrototypeOf(error); at !== null; at = Object.getPrototypeOf(at)) {
+    names.push(String(at.constructor?.name));
+  }
+  return names;
 }
 
 function pathOf(file: string): string {

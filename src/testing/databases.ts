@@ -121,16 +121,22 @@ function usualFolder(): string {
  * Others may pass through, as PostgreSQL has to where it runs as somebody else, and may not write: they could lay a
  * socket of their own there.
  *
- * @throws StartError where somebody else was there before.
+ * @throws StartError where somebody else was there before, or others may write.
  */
 async function prepareFolder(folder: string): Promise<void> {
-  await mkdir(folder, { recursive: true });
+  await mkdir(folder, { recursive: true, mode: 0o711 });
   const found = await lstat(folder);
   if (!found.isDirectory() || found.uid !== process.getuid?.()) {
     throw new StartError(`${folder} belongs to somebody else. Remove it: Eventree's tests meet there.`);
   }
-  await chmod(folder, 0o711);
+  if ((found.mode & OTHERS_WRITE) !== 0) {
+    throw new StartError(`Others may write to ${folder}. Remove it: Eventree's tests meet there.`);
+  }
+  await chmod(folder, (found.mode & 0o777) | OTHERS_PASS);
 }
+
+const OTHERS_WRITE = 0o022;
+const OTHERS_PASS = 0o011;
 
 interface Met {
   readonly socket: Socket;

@@ -81,6 +81,18 @@ describe('the buffer', () => {
     expect(reported.splice(0)).toEqual([{ error: codeOf('UNREACHABLE'), unrecorded: [] }]);
   });
 
+  test('records calls in the order in which they ended, however many there are', async () => {
+    const { recorder, events } = await proxied();
+    for (let nth = 0; nth < 40; nth++) {
+      await recorder.call(String(nth), () => {});
+      if (nth % 4 === 0) await new Promise((resolve) => setTimeout(resolve, 6));
+    }
+    await recorder.flush();
+    expect((await events()).map(({ attributes }) => attributes.function)).toEqual(
+      Array.from({ length: 40 }, (_, nth) => String(nth)),
+    );
+  });
+
   test('lets calls begin only while there is room, and takes what those under way bring', async () => {
     const { recorder, proxy, events, reported } = await proxied({ maxBufferedEvents: 3, fullTimeoutMs: 200 });
     proxy.refuse(true);

@@ -1,6 +1,7 @@
 import { GraphQLError } from 'graphql';
 import { describe, expect, test } from 'vitest';
-import { whereOf } from '../../src/recorder/failure.ts';
+import { failureFacts, whereOf } from '../../src/recorder/failure.ts';
+import { createRedactor } from '../../src/recorder/redact.ts';
 import { unique, worldForFile } from '../support/world.ts';
 import { eventsIn, outlineOf, recorderOf } from './support/recording.ts';
 
@@ -162,6 +163,28 @@ describe('a call that fails', () => {
     expect(await events()).toHaveLength(1);
   });
 });
+
+test('an error that a constructor of its own made was raised where that was called', async () => {
+  class Refused extends Error {
+    constructor() {
+      super('no');
+    }
+  }
+  const raise = () => {
+    throw new Refused();
+  };
+  const line = Number(/:(\d+):\d+\)?$/m.exec(new Error('here').stack as string)?.[1]) - 2;
+  const { where } = failureFacts(catching(raise), createRedactor({}), () => false);
+  expect(where).toBe(`test/recorder/failure.test.ts:${line}`);
+});
+
+function catching(raise: () => never): unknown {
+  try {
+    return raise();
+  } catch (error) {
+    return error;
+  }
+}
 
 describe('the place where an error was raised', () => {
   test.each([

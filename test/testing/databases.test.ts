@@ -1,7 +1,7 @@
 /** The PostgreSQL that tests share: one for all processes, and none when the last of them is gone. */
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdir, mkdtemp, readdir, rm, symlink } from 'node:fs/promises';
+import { chmod, mkdir, mkdtemp, readdir, rm, symlink } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
@@ -119,8 +119,14 @@ test(
 test('is not looked for where somebody else could have laid a socket', async () => {
   const folder = await meetingPlace();
   const link = join(folder, 'link');
-  await symlink(tmpdir(), link);
+  await symlink(await meetingPlace(), link);
   await expect(openDatabases({ folder: link })).rejects.toThrow('belongs to somebody else');
+});
+
+test('is not looked for where others may write', async () => {
+  const folder = await meetingPlace();
+  await chmod(folder, 0o777);
+  await expect(openDatabases({ folder })).rejects.toThrow('Others may write');
 });
 
 test('that cannot be started says why', async () => {

@@ -57,14 +57,16 @@ export class Connections {
   start<T>(run: (transaction: Tracking) => Promise<T>): Promise<T> {
     const start: Start = { connection: null };
     const { byTransaction } = this;
+    let begun: Connection | null = null;
     return starting.run(start, () =>
       run({
         begin(id) {
-          // A transaction within another has its connection, and its id.
-          if (start.connection !== null) byTransaction.set(id, start.connection);
+          // A transaction within another starts none, and has the id and the connection of that.
+          begun = start.connection;
+          if (begun !== null) byTransaction.set(id, begun);
         },
         end(id) {
-          if (byTransaction.get(id) === start.connection) byTransaction.delete(id);
+          if (begun !== null && byTransaction.get(id) === begun) byTransaction.delete(id);
         },
       }),
     );
@@ -92,8 +94,7 @@ function watchConnects(factory: AdapterFactory): void {
     adapter.startTransaction = async (...given) => {
       const transaction = await startTransaction(...given);
       const start = starting.getStore();
-      // The first is the one that was to be started; what runs within it may start others.
-      if (start !== undefined) start.connection ??= new Connection(transaction);
+      if (start !== undefined) start.connection = new Connection(transaction);
       return transaction;
     };
     return adapter;
@@ -102,37 +103,60 @@ function watchConnects(factory: AdapterFactory): void {
 
 class Connection implements PgQueryable {
   isOpen = true;
-  private readonly transaction: DriverTransaction;
+  private readonly queryRaw: DriverTransaction['queryRaw'];
+  /** Statements of ours that were sent and not answered yet. */
+  private pending: Promise<unknown> = NOTHING;
 
   constructor(transaction: DriverTransaction) {
-    this.transaction = transaction;
-    const { executeRaw, commit, rollback } = transaction;
-    const close = () => {
-      this.isOpen = false;
+    const { queryRaw, executeRaw, commit, rollback } = transaction;
+    this.queryRaw = queryRaw.bind(transaction);
+    // What Prisma is given to run meanwhile it may get ready, and not send: the order is ours.
+    transaction.queryRaw = async (query) => {
+      if (this.pending !== NOTHING) await this.pending;
+      return queryRaw.call(transaction, query);
     };
-    // Before the statement is sent that ends it: none of ours can come behind that.
-    transaction.executeRaw = (query) => {
-      if (query.sql === 'COMMIT' || query.sql === 'ROLLBACK') close();
+    transaction.executeRaw = async (query) => {
+      // Before the statement that ends the transaction: none of ours can come behind that.
+      if (query.sql === 'COMMIT' || query.sql === 'ROLLBACK') this.isOpen = false;
+      if (this.pending !== NOTHING) await this.pending;
       return executeRaw.call(transaction, query);
     };
     transaction.commit = () => {
-      close();
+      this.isOpen = false;
       return commit.call(transaction);
     };
     transaction.rollback = () => {
-      close();
+      this.isOpen = false;
       return rollback.call(transaction);
     };
   }
 
+  /** Is sent before anything that Prisma is given to run after this has been called. */
   async query(text: string, values: readonly unknown[]): Promise<{ readonly rows: unknown[] }> {
+    if (!this.isOpen) throw new Ended();
     const argTypes = values.map((value) => (Array.isArray(value) ? LIST : SCALAR));
-    const { columnNames, rows } = await this.transaction.queryRaw({ sql: text, args: values, argTypes });
+    const answering = this.queryRaw({ sql: text, args: values, argTypes });
+    const clear = (): void => {
+      if (this.pending === answered) this.pending = NOTHING;
+    };
+    const answered: Promise<unknown> = answering.then(clear, clear);
+    this.pending = answered;
+    const { columnNames, rows } = await answering;
     return {
       rows: rows.map((row) => Object.fromEntries(columnNames.map((name, i) => [name, row[i]]))),
     };
   }
 }
 
+const NOTHING: Promise<unknown> = Promise.resolve();
 const SCALAR = { scalarType: 'string', arity: 'scalar' } as const;
 const LIST = { scalarType: 'string', arity: 'list' } as const;
+
+/** By Prisma's code for a transaction that is over: the operation that asked will be told so by Prisma itself. */
+class Ended extends Error {
+  readonly code = 'P2028';
+
+  constructor() {
+    super('The transaction has ended.');
+  }
+}

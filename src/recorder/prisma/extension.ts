@@ -9,15 +9,16 @@
  */
 import { runOn } from '../../outbox/statement.ts';
 import { RecorderError } from '../errors.ts';
+import { Connections, type Tracking } from './connections.ts';
 import {
   type Args,
   type Client,
   clientIn,
   clientOf,
+  type Interactive,
   isPrismaPromise,
   type PrismaPromise,
   type QueryHook,
-  type RunningIn,
   runWithin,
   type TransactionClient,
   type TransactionOptions,
@@ -55,12 +56,15 @@ export function eventree(options: EventreeOptions): EventreeExtension {
     const models = readModels(inlineSchema, client._runtimeDataModel, adapter?.options?.schema ?? null);
     const settings = readSettings(options, models);
     const recorded = [...models.values()].filter((model) => leadsToRecorded(settings, model));
-    const hook = hookOf(client, settings);
+    const connections = new Connections(adapter);
+    const hook = hookOf(client, settings, connections);
     const hooks = Object.fromEntries(WRITES.map((write) => [write, hook]));
     return client.$extends({
       name: 'eventree',
       query: Object.fromEntries(recorded.map(({ property }) => [property, hooks])),
-      client: { $transaction: transactionMethod(client, new Set(recorded.map(({ name }) => name))) },
+      client: {
+        $transaction: transactionMethod(client, new Set(recorded.map(({ name }) => name)), connections),
+      },
     });
   };
   // What $extends answers has far more than the type says.
@@ -77,7 +81,11 @@ function leadsToRecorded({ models, plans }: Settings, start: Model): boolean {
   return false;
 }
 
-function hookOf(client: Client, settings: Settings): (hook: QueryHook) => Promise<unknown> {
+function hookOf(
+  client: Client,
+  settings: Settings,
+  connections: Connections,
+): (hook: QueryHook) => Promise<unknown> {
   const queues = new Queues();
   const { isolationLevel } = client._engineConfig.transactionOptions;
   // A level that was set for transactions is not one for operations outside of them.
@@ -93,7 +101,7 @@ function hookOf(client: Client, settings: Settings): (hook: QueryHook) => Promis
     if (!concerns(settings, model, write, args)) return query(args);
     const given = params.transaction;
     if (given?.kind === 'batch') return refuseBatch(`${name}.${operation}`, given.lock);
-    const performIn = (transaction: TransactionClient, running: RunningIn, isOwn: boolean) =>
+    const performIn = (running: Interactive, isOwn: boolean) =>
       perform({
         settings,
         model,
@@ -101,22 +109,33 @@ function hookOf(client: Client, settings: Settings): (hook: QueryHook) => Promis
         args,
         dataPath: params.dataPath,
         omitted: client._globalOmit?.[model.property] ?? {},
-        transaction,
+        transaction: once(() => clientIn(client, running)),
+        connection: connections.of(running.id),
         isOwn,
         outside: runOn(client._originalClient),
         asked: { clientMethod: params.clientMethod, modelName: name, errorFormat: client._errorFormat },
         query: (changed, more) => query(changed, { ...params, ...more, transaction: running }),
       });
     if (given !== undefined) {
-      return queues.run(given.id, () => performIn(clientIn(client, given), given, false));
+      return queues.run(given.id, () => performIn(given, false));
     }
-    return again(
-      () =>
-        client._originalClient.$transaction(async (transaction: TransactionClient) => {
-          return performIn(transaction, await transactionOf(transaction), true);
-        }, ownOptions),
-      MOST_TRIES,
-    );
+    const performAlone = () =>
+      connections.start((tracking) =>
+        client._originalClient.$transaction(
+          tracked(tracking, (_, running) => performIn(running, true)),
+          ownOptions,
+        ),
+      );
+    return again(performAlone, MOST_TRIES);
+  };
+}
+
+/** Most operations need none, and one takes its time to make. */
+function once<T>(make: () => T): () => T {
+  let made: T | undefined;
+  return () => {
+    made ??= make();
+    return made;
   };
 }
 
@@ -156,29 +175,49 @@ function concerns({ models, plans }: Settings, model: Model, write: Write, args:
  * `$transaction`, whose list of operations becomes a function where one of them is to be recorded. It is the
  * original one in all else, whatever client it is called on.
  */
-function transactionMethod(client: Client, recorded: ReadonlySet<string>) {
+function transactionMethod(client: Client, recorded: ReadonlySet<string>, connections: Connections) {
   const { $transaction: original } = client;
   return function $transaction(
     this: unknown,
     input: unknown,
     options?: TransactionOptions,
   ): Promise<unknown> {
-    if (
-      !isList(input) ||
-      !input.every(isPrismaPromise) ||
-      !input.some((each) => isRecorded(each, recorded))
-    ) {
-      return original.call(this, input, options);
-    }
-    return original.call(this, (transaction: TransactionClient) => inOrder(transaction, input), options);
+    const run: InTransaction | null = isFunction(input)
+      ? (transaction) => input(transaction)
+      : inOrder(input, recorded);
+    if (run === null) return original.call(this, input, options);
+    return connections.start((tracking) => original.call(this, tracked(tracking, run), options));
   };
 }
 
-async function inOrder(transaction: TransactionClient, list: readonly PrismaPromise[]): Promise<unknown[]> {
-  const running = await transactionOf(transaction);
-  const results: unknown[] = [];
-  for (const each of list) results.push(await runWithin(each, running));
-  return results;
+type InTransaction = (transaction: TransactionClient, running: Interactive) => Promise<unknown>;
+
+/** Says from when to when there is the transaction. */
+function tracked(tracking: Tracking, run: InTransaction) {
+  return async (transaction: TransactionClient) => {
+    const running = await transactionOf(transaction);
+    tracking.begin(running.id);
+    try {
+      return await run(transaction, running);
+    } finally {
+      tracking.end(running.id);
+    }
+  };
+}
+
+/** The operations one by one; null where none of them is recorded. */
+function inOrder(list: unknown, recorded: ReadonlySet<string>): InTransaction | null {
+  if (!isList(list) || !list.every(isPrismaPromise)) return null;
+  if (!list.some((each) => isRecorded(each, recorded))) return null;
+  return async (_, running) => {
+    const results: unknown[] = [];
+    for (const each of list) results.push(await runWithin(each, running));
+    return results;
+  };
+}
+
+function isFunction(input: unknown): input is (transaction: TransactionClient) => Promise<unknown> {
+  return typeof input === 'function';
 }
 
 function isList(input: unknown): input is readonly unknown[] {

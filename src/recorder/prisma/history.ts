@@ -17,7 +17,7 @@ export interface History {
 export async function historyOf(
   entries: readonly Entry[],
   { plans }: Settings,
-  transaction: Queryable,
+  transaction: () => Queryable,
 ): Promise<History> {
   const events: AddedEvent[] = [];
   const resources: ResourcePut[] = [];
@@ -28,7 +28,7 @@ export async function historyOf(
     if (plan === undefined || event === null) continue;
     const ref = plan.resource((before ?? after) as Row);
     events.push({ ...event, resource: ref });
-    const acl = after === null ? entry.aclBefore : ((await plan.acl?.(after, transaction)) ?? null);
+    const acl = after === null ? entry.aclBefore : ((await plan.acl?.(after, transaction())) ?? null);
     resources.push(...putsOf(entry, plan, ref, acl));
   }
   return { events, resources };

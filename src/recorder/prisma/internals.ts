@@ -5,6 +5,7 @@
  */
 import type { PrismaQueryable } from '../../outbox/statement.ts';
 import { RecorderError } from '../errors.ts';
+import type { AdapterFactory } from './connections.ts';
 
 /** Fields and relations, without keys, columns and actions. */
 export interface RuntimeModels {
@@ -26,8 +27,13 @@ export interface RuntimeModels {
   >;
 }
 
+export interface Interactive {
+  readonly kind: 'itx';
+  readonly id: string;
+}
+
 export type RunningIn =
-  | { readonly kind: 'itx'; readonly id: string }
+  | Interactive
   | { readonly kind: 'batch'; readonly id: number; readonly lock: PromiseLike<void> };
 
 /** What a query is run with, handed from one extension to the next. */
@@ -85,7 +91,7 @@ export interface Client extends PrismaQueryable {
     readonly inlineSchema: string;
     readonly transactionOptions: TransactionOptions;
     /** Of `@prisma/adapter-pg`: the schema of tables that name none. */
-    readonly adapter?: { readonly options?: { readonly schema?: string } };
+    readonly adapter?: AdapterFactory & { readonly options?: { readonly schema?: string } };
   };
   readonly _globalOmit?: Readonly<Record<string, Readonly<Record<string, boolean>>>>;
   readonly _extensions: {
@@ -130,9 +136,9 @@ export function clientIn(client: Client, transaction: RunningIn): TransactionCli
 }
 
 /** Which transaction that is, to run other queries in it. */
-export async function transactionOf(client: TransactionClient): Promise<RunningIn> {
+export async function transactionOf(client: TransactionClient): Promise<Interactive> {
   const { _createPrismaPromise: make } = client as unknown as {
-    _createPrismaPromise(run: (transaction: RunningIn) => Promise<RunningIn>): Promise<RunningIn>;
+    _createPrismaPromise(run: (transaction: Interactive) => Promise<Interactive>): Promise<Interactive>;
   };
   return make(async (transaction) => transaction);
 }
@@ -160,10 +166,15 @@ export function delegateOf(
 interface KnownError extends Error {
   readonly code: string;
   readonly clientVersion: string;
-  readonly meta?: {
-    readonly driverAdapterError?: {
-      readonly cause?: { readonly kind?: string; readonly originalCode?: string };
-    };
+  readonly meta?: { readonly driverAdapterError?: DriverError };
+}
+
+/** What adapters throw; Prisma wraps it, and of statements past Prisma it comes as it is. */
+interface DriverError extends Error {
+  readonly cause: {
+    readonly kind?: string;
+    readonly originalCode?: string;
+    readonly originalMessage?: string;
   };
 }
 
@@ -179,26 +190,53 @@ export interface Asked {
 /**
  * A statement of ours fails as the caller's own would have, which was to meet the same: a conflict of transactions
  * with P2034, for which applications try again; a value that the database does not take with what Prisma says of it.
+ *
+ * @param transaction in which it failed.
  */
-export function asOfCaller(error: unknown, { clientMethod, modelName, errorFormat }: Asked): unknown {
-  const known = (error ?? {}) as KnownError;
-  const { code, meta, message, clientVersion } = known;
-  const cause = meta?.driverAdapterError?.cause;
-  if (cause === undefined) return error;
-  const isConflict = cause.kind === 'TransactionWriteConflict';
-  // Of raw queries all is one code, by which nothing can be told.
-  if (code === RAW_FAILED && !isConflict) return error;
+export async function asOfCaller(
+  error: unknown,
+  { clientMethod, modelName, errorFormat }: Asked,
+  transaction: TransactionClient,
+): Promise<unknown> {
+  const driverAdapterError = driverErrorOf(error);
+  if (driverAdapterError === null) return error;
+  const { kind, originalCode, originalMessage } = driverAdapterError.cause;
+  // What Prisma has found out by a query of its own is said already.
+  const { code, message } = error as Partial<KnownError>;
+  const said =
+    kind === 'TransactionWriteConflict'
+      ? (['P2034', CONFLICT] as const)
+      : code === undefined || code === RAW_FAILED
+        ? (['P2039', `Database error. Code: \`${originalCode}\`. Message: \`${originalMessage}\``] as const)
+        : ([code, lastOf(message ?? '')] as const);
+  const known = code === undefined ? await knownError(transaction) : (error as KnownError);
   const Known = known.constructor as new (message: string, options: object) => Error;
   const where = errorFormat === 'minimal' ? '' : `\nInvalid \`prisma.${clientMethod}()\` invocation:\n\n\n`;
-  return new Known(where + (isConflict ? CONFLICT : lastOf(message)), {
-    code: isConflict ? 'P2034' : code,
-    clientVersion,
-    meta: { modelName, ...meta },
+  return new Known(where + said[1], {
+    code: said[0],
+    clientVersion: known.clientVersion,
+    meta: { modelName, driverAdapterError },
   });
 }
 
 const RAW_FAILED = 'P2010';
 const CONFLICT = 'Transaction failed due to a write conflict or a deadlock. Please retry your transaction';
+
+function driverErrorOf(error: unknown): DriverError | null {
+  const { meta, cause, name } = (error ?? {}) as Partial<KnownError & DriverError>;
+  if (meta?.driverAdapterError !== undefined) return meta.driverAdapterError;
+  return name === 'DriverAdapterError' && cause !== undefined ? (error as DriverError) : null;
+}
+
+/** An error of Prisma's own class: there is always one to be had of a transaction in which something has failed. */
+async function knownError(transaction: TransactionClient): Promise<KnownError> {
+  try {
+    await transaction.$queryRawUnsafe('select 1');
+  } catch (error) {
+    return error as KnownError;
+  }
+  throw new RecorderError('UNRECORDED', 'A statement failed in a transaction that goes on all the same.');
+}
 
 /** What is said behind the place in the caller's code. */
 function lastOf(message: string): string {
@@ -210,10 +248,15 @@ function lastOf(message: string): string {
     .trim();
 }
 
+/** Transactions were in each other's way: the same may succeed if it is tried again. */
+export function isConflict(error: unknown): boolean {
+  return (error as Partial<KnownError> | null)?.code === 'P2034';
+}
+
 /** The transaction is over, or has failed before: no statement is run in it any more. */
 export function isOver(error: unknown): boolean {
-  const { code, meta } = (error ?? {}) as Partial<KnownError>;
-  return code === 'P2028' || meta?.driverAdapterError?.cause?.originalCode === '25P02';
+  const isClosed = (error as Partial<KnownError> | null)?.code === 'P2028';
+  return isClosed || driverErrorOf(error)?.cause.originalCode === '25P02';
 }
 
 /** Refused by Prisma before anything was sent to the database. */

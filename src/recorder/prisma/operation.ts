@@ -6,7 +6,7 @@
  * An update of one row by its key, with no relation touched, reads before and needs nothing after: the answer
  * tells the new values.
  */
-import { type Run, runOn } from '../../outbox/statement.ts';
+import { type PgQueryable, type Run, runOn } from '../../outbox/statement.ts';
 import { RecorderError } from '../errors.ts';
 import { type History, historyOf } from './history.ts';
 import {
@@ -14,6 +14,7 @@ import {
   type Asked,
   asOfCaller,
   delegateOf,
+  isConflict,
   isOver,
   isValidationError,
   type QueryParams,
@@ -21,10 +22,10 @@ import {
 } from './internals.ts';
 import { type Model, type Row, referring } from './models.ts';
 import { sets, type Tree, treeOf, unknownIn } from './nested.ts';
-import { allRows, bearsLock, isRecord, rowsWith, tooMany, uniqueIn } from './rows.ts';
+import { allRows, bearsLock, isRecord, rowsWith, type Statements, tooMany, uniqueIn } from './rows.ts';
 import { widen } from './selection.ts';
 import type { Settings } from './settings.ts';
-import { type Entry, nameOf, Watch } from './watch.ts';
+import { type Entry, type Guard, nameOf, Watch } from './watch.ts';
 
 export const WRITES = [
   'create',
@@ -48,7 +49,9 @@ export interface Operation {
   /** Fields that the client leaves out of answers by itself. */
   readonly omitted: Readonly<Record<string, boolean>>;
   /** In which it all happens, without extensions. */
-  readonly transaction: TransactionClient;
+  readonly transaction: () => TransactionClient;
+  /** The same past Prisma; null where that cannot be. */
+  readonly connection: PgQueryable | null;
   /** Whether the transaction is the operation's own: then it can be done again as a whole. */
   readonly isOwn: boolean;
   /** Outside of the transaction, where all stands as it was committed last. */
@@ -60,28 +63,49 @@ export interface Operation {
 
 /** Does what the caller asked for, and records it. @returns what the caller gets. */
 export async function perform(operation: Operation): Promise<unknown> {
-  const { settings, transaction } = operation;
+  const { settings, transaction, connection } = operation;
   const guard = guardOf(operation);
-  const plain = runOn(transaction);
-  const run: Run = (text, values) => guard(() => plain(text, values));
-  const watch = new Watch(settings, transaction, run, guard);
-  const result = await PERFORM[operation.write]({ ...operation, run, guard, watch });
+  const guarded =
+    (run: Run): Run =>
+    (text, values) =>
+      guard(() => run(text, values));
+  const byPrisma: Statements = {
+    run: guarded((text, values) => runOn(transaction())(text, values)),
+    forms: 'prisma',
+  };
+  const quickest: Statements =
+    connection === null ? byPrisma : { run: guarded(runOn(connection)), forms: 'driver' };
+  const watch = new Watch(settings, transaction, { byPrisma, quickest }, guard);
+  const result = await PERFORM[operation.write]({ ...operation, run: quickest.run, guard, watch });
   const history = await historyOf(watch.entries, settings, transaction);
-  await guard(() => write(history, operation));
+  try {
+    await guard(() => write(history, operation));
+  } catch (error) {
+    throw asUnrecorded(error, operation.asked);
+  }
   return result;
 }
 
-/** Runs what is ours, and lets it fail as the caller's own operation would. */
-export type Guard = <T>(run: () => Promise<T>) => Promise<T>;
+/** What the caller may try again, or has been told by the recorder, stays as it is. */
+function asUnrecorded(error: unknown, { clientMethod }: Asked): unknown {
+  const isKnown = error instanceof RecorderError || isConflict(error) || isOver(error);
+  if (isKnown) return error;
+  const why = error instanceof Error ? error.message.trim() : String(error);
+  return new RecorderError(
+    'UNRECORDED',
+    `${clientMethod} was not done, because its events could not be written: ${why}`,
+    { cause: error },
+  );
+}
 
-function guardOf({ asked, args, query }: Operation): Guard {
+function guardOf({ asked, args, query, transaction }: Operation): Guard {
   return async (run) => {
     try {
       return await run();
     } catch (error) {
       // The operation itself says so in its own words, and does nothing.
       if (isOver(error)) await query(args, {});
-      throw asOfCaller(error, asked);
+      throw await asOfCaller(error, asked, transaction());
     }
   };
 }
@@ -105,9 +129,10 @@ const PERFORM: Readonly<Record<Write, (step: Step) => Promise<unknown>>> = {
 };
 
 /** Writes the events below the scope that runs, or by themselves where none does. */
-async function write({ events, resources }: History, { settings, transaction }: Operation): Promise<void> {
+async function write({ events, resources }: History, { settings, ...operation }: Operation): Promise<void> {
   if (events.length === 0) return;
   const { recorder } = settings;
+  const transaction = operation.connection ?? operation.transaction;
   const scope = recorder.current();
   if (scope !== null) {
     await scope.recordIn(transaction, events, resources);
@@ -128,7 +153,10 @@ async function one(step: Step): Promise<unknown> {
   const isDelete = kind === 'delete';
   const isWide = tree.size > 0 || changing.size > 0 || isDelete;
 
-  const before = kind === 'create' ? null : await find(step, isWide);
+  const values = kind === 'create' ? null : uniqueIn(model, args.where);
+  if (values !== null && !isWide && canOverlap(step)) return oneAtOnce(step, values);
+
+  const before = kind === 'create' ? null : await find(step, values, isWide);
   const root = await watch.addRoot(model, before);
   const known = before === null ? [] : [root];
   await watch.prepare(model, known, tree);
@@ -144,9 +172,28 @@ async function one(step: Step): Promise<unknown> {
   return result;
 }
 
+/** Whether Prisma may be given the operation to get ready while the row is being read: nothing depends on that. */
+function canOverlap({ settings, model, connection }: Step): boolean {
+  return connection !== null && settings.plans.get(model.name)?.acl === null;
+}
+
+/** The row is read and locked first, because that is sent first. */
+async function oneAtOnce(step: Step, values: Row): Promise<unknown> {
+  const { model, watch } = step;
+  const [found, done] = await Promise.allSettled([find(step, values, false), runOne(step)]);
+  // The operation failed for no other reason than that.
+  if (found.status === 'rejected') throw found.reason;
+  if (done.status === 'rejected') throw done.reason;
+  const { result, row } = done.value;
+  const root = await watch.addRoot(model, found.value);
+  root.after = row;
+  if (found.value === null) await lookAgain(step, root, row, false);
+  return result;
+}
+
 /** The row as it stands, locked; null where there is none. */
-async function find({ model, args, watch }: Step, isWide: boolean): Promise<Row | null> {
-  const values = uniqueIn(model, args.where) ?? (await watch.keyOf(model, args.where));
+async function find({ model, args, watch }: Step, unique: Row | null, isWide: boolean): Promise<Row | null> {
+  const values = unique ?? (await watch.keyOf(model, args.where));
   if (values === null) return null;
   const reading = watch.reading(model, isWide ? 'whole' : 'shared');
   const [row = null] = await rowsWith(reading, Object.keys(values), [values]);
@@ -167,7 +214,11 @@ async function lookAgain(step: Step, root: Entry, row: Row | null, isWide: boole
   }
   if (isOwn || isWide || row === null) throw new Raced(model);
   const { fields } = watch.reading(model, 'none');
-  const [old] = await rowsWith({ run: outside, model, fields, lock: 'none', most: 1 }, model.key, [row]);
+  const [old] = await rowsWith(
+    { statements: { run: outside, forms: 'prisma' }, model, fields, lock: 'none', most: 1 },
+    model.key,
+    [row],
+  );
   // Made by this transaction itself, with a lock of its own on it.
   if (old === undefined && kind === 'upsert') return;
   if (old === undefined) throw new Raced(model);
@@ -293,7 +344,7 @@ async function findMany(
   let keys: Row[];
   try {
     keys = await guard(
-      () => delegateOf(transaction, model.property).findMany({ where, select, take }) as Promise<Row[]>,
+      () => delegateOf(transaction(), model.property).findMany({ where, select, take }) as Promise<Row[]>,
     );
   } catch (error) {
     // The operation is about to be refused, in words that fit it.

@@ -7,6 +7,12 @@ import type { Run } from '../../outbox/statement.ts';
 import { RecorderError } from '../errors.ts';
 import type { Field, Model, Relation, Row } from './models.ts';
 
+/** A way to run statements, and in which forms values come back by it: Prisma's own, or those of its driver. */
+export interface Statements {
+  readonly run: Run;
+  readonly forms: 'prisma' | 'driver';
+}
+
 /**
  * `shared`: nobody else changes it. `whole`: nor does anybody begin to refer to it, so that what refers to it is
  * all there is.
@@ -20,7 +26,7 @@ const CLAUSES: Readonly<Record<Lock, string>> = {
 };
 
 export interface Reading {
-  readonly run: Run;
+  readonly statements: Statements;
   readonly model: Model;
   /** Which fields to read. */
   readonly fields: Iterable<string>;
@@ -41,7 +47,8 @@ export async function rowsWith(
   if (full.length === 0) return [];
   if (full.length === 1) {
     const conditions = fields.map(({ column }, i) => `t.${column} = $${i + 1}`);
-    return read(reading, `where ${conditions.join(' and ')}`, tupleOf(fields, full[0] as Row));
+    const isOne = model.uniques.some((unique) => unique.every((name) => names.includes(name)));
+    return read(reading, `where ${conditions.join(' and ')}`, tupleOf(fields, full[0] as Row), isOne);
   }
   // The table's own row type knows what the columns are, whatever Prisma calls them.
   const columns = fields.map(({ column }) => `t.${column} = k.${column}`);
@@ -96,18 +103,26 @@ export async function bearsLock(run: Run, model: Model, row: Row): Promise<boole
   return found?.locked ?? false;
 }
 
-async function read(reading: Reading, which: string, values: readonly string[]): Promise<Row[]> {
-  const { run, model, lock, most } = reading;
+async function read(
+  reading: Reading,
+  which: string,
+  values: readonly string[],
+  isOne = false,
+): Promise<Row[]> {
+  const { statements, model, lock, most } = reading;
   const fields = [...reading.fields].map((name) => fieldOf(model, name));
+  // In the order of their keys, so that two who lock several do not wait for each other.
   const order = model.key.map((name) => `t.${fieldOf(model, name).column}`);
-  const found = await run<Record<string, unknown>>(
-    `select ${fields.map(selected).join(', ')} from ${model.table} t ${which}
-     order by ${order.join(', ')} limit ${most + 1}${CLAUSES[lock]}`,
+  const some = isOne ? '' : ` order by ${order.join(', ')} limit ${most + 1}`;
+  const found = await statements.run<Record<string, unknown>>(
+    `select ${fields.map(selected).join(', ')} from ${model.table} t ${which}${some}${CLAUSES[lock]}`,
     values,
   );
   if (found.length > most) throw tooMany(model, most);
   return found.map((row) =>
-    Object.fromEntries(fields.map((field) => [field.name, decoded(field, row[field.name])])),
+    Object.fromEntries(
+      fields.map((field) => [field.name, decoded(field, row[field.name], statements.forms)]),
+    ),
   );
 }
 
@@ -125,17 +140,56 @@ function selected({ name, column, labels, list }: Field): string {
 }
 
 /** As Prisma's own queries answer it. */
-function decoded({ type, labels, list }: Field, value: unknown): unknown {
-  if (list && Array.isArray(value)) return value.map((item) => decodedOne(type, labels, item));
+function decoded(field: Field, value: unknown, forms: Statements['forms']): unknown {
+  const one = (item: unknown) => decodedOne(field, item, forms);
+  if (!field.list) return one(value);
   // To Prisma, a list is empty and never null.
-  return list ? [] : decodedOne(type, labels, value);
+  return Array.isArray(value) ? value.map(one) : [];
 }
 
-function decodedOne(type: string, labels: Field['labels'], value: unknown): unknown {
+function decodedOne({ type, labels }: Field, value: unknown, forms: Statements['forms']): unknown {
   if (value === null || value === undefined) return null;
   if (labels !== null) return [...labels].find(([, label]) => label === value)?.[0] ?? value;
   if (type === 'Int') return Number(value);
-  return value;
+  return forms === 'driver' ? fromDriver(type, value) : value;
+}
+
+/** As Prisma does it with what its driver answers, but for decimals, of which it has a class of its own. */
+function fromDriver(type: string, value: unknown): unknown {
+  switch (type) {
+    case 'BigInt':
+      return BigInt(value as string);
+    case 'Decimal':
+      return new Numeric(String(value));
+    case 'DateTime':
+      return new Date(TIME.test(String(value)) ? `1970-01-01T${value}Z` : String(value));
+    case 'Json':
+      return JSON.parse(String(value));
+    case 'Bytes':
+      return new Uint8Array(value as Uint8Array);
+    default:
+      return value;
+  }
+}
+
+const TIME = /^\d\d:/;
+
+/** A decimal number of any length, written as Prisma writes its own. */
+export class Numeric {
+  private readonly text: string;
+
+  constructor(text: string) {
+    // `10.50` is `10.5`, and `3.00` is `3`.
+    this.text = text.includes('.') ? text.replace(/\.?0+$/, '') : text;
+  }
+
+  toFixed(): string {
+    return this.text;
+  }
+
+  toString(): string {
+    return this.text;
+  }
 }
 
 function columnsOf(fields: readonly Field[], row: Row): Record<string, unknown> {

@@ -52,6 +52,8 @@ export interface Settings {
   readonly recorder: Recorder;
   readonly models: Models;
   readonly plans: ReadonlyMap<string, Plan>;
+  /** Models whose rows are shown to functions of the application. */
+  readonly shown: ReadonlySet<string>;
   /** Fields to read of each model: recorded ones, keys, and what relations go by. */
   readonly reads: ReadonlyMap<string, readonly string[]>;
   readonly maxRows: number;
@@ -69,6 +71,7 @@ export function readSettings(
   }
   const plans = new Map<string, Plan>();
   const reads = new Map<string, string[]>();
+  const shown = new Set<string>();
   for (const model of models.values()) {
     const options = given === undefined ? true : given[model.name];
     const isRecorded = options !== undefined && options !== false;
@@ -76,6 +79,7 @@ export function readSettings(
     if (plan !== null) plans.set(model.name, plan);
     const isFree =
       isRecorded && options !== true && (options.resource ?? options.name ?? options.acl) !== undefined;
+    if (isFree) shown.add(model.name);
     const linking = [
       ...model.key,
       ...[...model.relations.values()].flatMap(({ own }) => own),
@@ -85,7 +89,7 @@ export function readSettings(
     const read = isFree ? model.fields.keys() : [...(plan?.fields ?? []), ...linking];
     reads.set(model.name, [...new Set(read)]);
   }
-  return { recorder, models, plans, reads, maxRows };
+  return { recorder, models, plans, shown, reads, maxRows };
 }
 
 function planOf(model: Model, options: ModelOptions): Plan {

@@ -9,11 +9,10 @@
  * is the same leaves nothing, so that reading too much is no fault, and reading too little is.
  */
 import type { AclLists } from '../../outbox/parcel.ts';
-import type { Run } from '../../outbox/statement.ts';
 import { delegateOf, isValidationError, type TransactionClient } from './internals.ts';
 import { type Model, modelNamed, type Relation, type Row, referring } from './models.ts';
 import type { Branch, Named, Tree } from './nested.ts';
-import { type Lock, type Reading, rowsRelated, rowsWith, tooMany } from './rows.ts';
+import { type Lock, type Reading, rowsRelated, rowsWith, type Statements, tooMany } from './rows.ts';
 import { defaultRef, kebab, type Settings } from './settings.ts';
 
 /** A row of which it is to be seen what becomes. */
@@ -35,30 +34,41 @@ interface Links {
   after: readonly string[];
 }
 
+/** Runs what is ours, and lets it fail as the caller's own operation would. */
+export type Guard = <T>(run: () => Promise<T>) => Promise<T>;
+
+export interface Ways {
+  readonly byPrisma: Statements;
+  /** Past Prisma where that can be. */
+  readonly quickest: Statements;
+}
+
 export class Watch {
   readonly entries: Entry[] = [];
   private readonly known = new Map<string, Entry | null>();
   private readonly groups: Entry[][] = [];
   private readonly settings: Settings;
-  private readonly transaction: TransactionClient;
-  private readonly run: Run;
-  private readonly guard: <T>(run: () => Promise<T>) => Promise<T>;
+  private readonly transaction: () => TransactionClient;
+  private readonly ways: Ways;
+  private readonly guard: Guard;
 
-  constructor(
-    settings: Settings,
-    transaction: TransactionClient,
-    run: Run,
-    guard: <T>(run: () => Promise<T>) => Promise<T>,
-  ) {
+  constructor(settings: Settings, transaction: TransactionClient, ways: Ways, guard: Guard) {
     this.settings = settings;
     this.transaction = transaction;
-    this.run = run;
+    this.ways = ways;
     this.guard = guard;
   }
 
   reading(model: Model, lock: Lock): Reading {
-    const { reads, maxRows } = this.settings;
-    return { run: this.run, model, fields: reads.get(model.name) ?? model.key, lock, most: maxRows };
+    const { reads, maxRows, shown } = this.settings;
+    return {
+      // Functions of the application are shown rows in Prisma's own classes.
+      statements: shown.has(model.name) ? this.ways.byPrisma : this.ways.quickest,
+      model,
+      fields: reads.get(model.name) ?? model.key,
+      lock,
+      most: maxRows,
+    };
   }
 
   /** A row that the operation itself is about, locked already. */
@@ -223,7 +233,7 @@ export class Watch {
   async keyOf(model: Model, where: unknown): Promise<Row | null> {
     const select = Object.fromEntries(model.key.map((name) => [name, true]));
     try {
-      const { findUnique } = delegateOf(this.transaction, model.property);
+      const { findUnique } = delegateOf(this.transaction(), model.property);
       return await this.guard(() => findUnique({ where, select }) as Promise<Row | null>);
     } catch (error) {
       // The operation will be refused for the same reason, in words that fit it.
@@ -261,7 +271,7 @@ export class Watch {
 
   private async enter(model: Model, before: Row | null): Promise<Entry> {
     const acl = this.settings.plans.get(model.name)?.acl;
-    const aclBefore = before !== null && acl != null ? await acl(before, this.transaction) : null;
+    const aclBefore = before !== null && acl != null ? await acl(before, this.transaction()) : null;
     const entry: Entry = { ...UNTOUCHED, model, before, aclBefore, links: new Map() };
     this.entries.push(entry);
     return entry;
