@@ -160,7 +160,9 @@ export function createRecording(options: RecordingOptions): Recording {
 
   /** @param fresh look everything up again, ids too: what was known may be wrong. */
   async function commitOnce(journal: Journal, requests: readonly Request[], fresh: boolean): Promise<void> {
-    const inForce = fresh ? await registry.refresh() : registry.current();
+    // An append is refused by the database where the registry at hand is old; what is not kept is not appended.
+    const isUnkept = requests.some(({ drafts }) => drafts.some(({ event }) => !event.kept));
+    const inForce = fresh || isUnkept ? await registry.refresh() : registry.current();
     const waiting = requests.filter((request) => redraft(request, inForce));
     const known = await lookUp.forDrafts(
       waiting.flatMap(({ drafts }) => drafts),

@@ -125,7 +125,8 @@ who has marked it: evidence that the process is gone. All or none. Takes a token
 async function authorOf(principal: Principal, core: Core): Promise<Author> {
   if (isAnonymous(principal)) throw unauthenticated();
   await core.registry.confirm(principal);
-  return { subject: principal.subject, claims: [...principal.claims] };
+  const { subject, claims, issuedAt } = principal;
+  return { subject, claims: [...claims], issuedAt };
 }
 
 async function answer(recorder: string, author: Author, { markers }: Core): Promise<OpenMarkers> {
@@ -140,6 +141,7 @@ function toMarker({ event, waitsFor, depth }: MarkerInput, index: number): Marke
   }
   const above = waitsFor == null ? null : toEventId(waitsFor);
   if (waitsFor != null && above === null) throw badInput('`waitsFor` is the id of an event.', index);
+  if (above === id) throw badInput('A marker waits for another one, and not for itself.', index);
   if (depth < 0) throw badInput('`depth` is 0 or more.', index);
   return { id, event: { ...asSent(event), id }, waitsFor: above, depth };
 }

@@ -44,7 +44,7 @@ function principalOf(author: Author | null): Principal {
       subject,
       claims: new Set([subject, ...author.claims.map(parseClaim)]),
       expiresAt: null,
-      issuedAt: null,
+      issuedAt: author.issuedAt ?? null,
     };
   } catch (error) {
     throw new DeliveryError(

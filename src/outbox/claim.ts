@@ -89,6 +89,11 @@ export async function removeParcels(run: Run, ids: readonly string[]): Promise<v
   await run('delete from eventree_outbox.parcel where id = any($1::text[]::bigint[])', [ids]);
 }
 
+/** They are put. */
+export async function forgetResources(run: Run, id: string): Promise<void> {
+  await run("update eventree_outbox.parcel set resources = '[]' where id = $1::text::bigint", [id]);
+}
+
 /** Nothing became of it: whoever comes may take them. @param tried those that count as tried. */
 export async function returnParcels(
   run: Run,

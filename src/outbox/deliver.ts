@@ -37,6 +37,8 @@ export class DeliveryError extends Error {
 /** Records what parcels of one author hold. @throws what the API throws. */
 export type Deliver = (parcels: readonly TakenParcel[]) => Promise<void>;
 
+/** The parent is not there; or the event is, below another one: it was recorded by a relay that was killed then. */
+const ELSEWHERE = ['NOT_FOUND', 'ID_CONFLICT'];
 const MOST_EVENTS = 500;
 /** Of JSON, in characters: requests are limited too. */
 const MOST_CHARS = 4_000_000;
@@ -79,7 +81,7 @@ export function createDeliver(by: Delivering, mostEvents = MOST_EVENTS): Deliver
         return;
       } catch (error) {
         refusal ??= error;
-        if (codeOf(error) !== 'NOT_FOUND') throw error;
+        if (!ELSEWHERE.includes(codeOf(error) ?? '')) throw error;
       }
     }
     throw refusal;

@@ -5,7 +5,7 @@
  */
 import { createHash } from 'node:crypto';
 import { EventreeError } from '../base/errors.ts';
-import { openMarkers, renewLease } from './outbox.ts';
+import { openMarkers, prolongLease } from './outbox.ts';
 import type { Author, Marker } from './parcel.ts';
 import type { Run } from './statement.ts';
 
@@ -34,6 +34,7 @@ export function createMarkers(run: Run, { maxMarkers }: { readonly maxMarkers: n
   return {
     async open({ recorder, leaseMs }, markers, author) {
       checkLease(leaseMs);
+      if (markers.length === 0) return;
       const open = await countOf(run, COUNT_OF_SUBJECT, author.subject);
       if (open + markers.length > maxMarkers) {
         throw new EventreeError(
@@ -45,7 +46,7 @@ export function createMarkers(run: Run, { maxMarkers }: { readonly maxMarkers: n
     },
     async renew({ recorder, leaseMs }, author) {
       checkLease(leaseMs);
-      await renewLease(run, { id: ownRecorder(author, recorder), leaseMs });
+      await prolongLease(run, { id: ownRecorder(author, recorder), leaseMs });
     },
     async close(recorder, ids, author) {
       await run(

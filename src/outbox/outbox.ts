@@ -142,6 +142,15 @@ export async function renewLease(run: Run, { id, leaseMs }: Lease): Promise<void
   );
 }
 
+/** The same for a recorder that has opened markers: one that is not known has none to keep. */
+export async function prolongLease(run: Run, { id, leaseMs }: Lease): Promise<void> {
+  await run(
+    `update eventree_outbox.recorder r
+     set expires_at = greatest(r.expires_at, now() + $2::integer * interval '1 ms') where r.id = $1::uuid`,
+    [id, leaseMs],
+  );
+}
+
 /** The recorder ends: what it leaves marked is lost from now on. */
 export async function releaseLease(run: Run, recorder: string): Promise<void> {
   await run('delete from eventree_outbox.recorder where id = $1::uuid', [recorder]);

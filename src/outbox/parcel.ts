@@ -68,4 +68,6 @@ export interface Writing {
 export interface Author {
   readonly subject: string;
   readonly claims: readonly string[];
+  /** When the token was issued that it was written with, in ms since 1970: where that is revoked, it is not recorded. */
+  readonly issuedAt?: number | null;
 }

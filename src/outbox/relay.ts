@@ -12,6 +12,7 @@ import { startLoop } from '../base/loop.ts';
 import { type Backoff, nextDelay } from '../base/retry.ts';
 import {
   claimParcels,
+  forgetResources,
   isSettled,
   markRefused,
   removeParcels,
@@ -74,17 +75,26 @@ export function startRelay({
 }: RelayOptions): Relay {
   const run = runOn(database);
   const waiting = new Set<{ resolve(): void; reject(error: Error): void }>();
-  let sweptAt = Number.NEGATIVE_INFINITY;
+  // After a start, and after what went wrong, recorders that could not reach the database are given time to say that
+  // they are alive.
+  let sweepAt = performance.now() + sweepIntervalMs * 2;
   let stopped: Promise<void> | undefined;
 
-  const loop = startLoop({ intervalMs, onError, work: round });
+  const loop = startLoop({
+    intervalMs,
+    work: round,
+    onError(error) {
+      sweepAt = performance.now() + sweepIntervalMs * 2;
+      onError(error);
+    },
+  });
 
   /** @returns whether there may be more. */
   async function round(stopping: AbortSignal): Promise<boolean> {
     const asking = [...waiting];
-    if (performance.now() - sweptAt >= sweepIntervalMs) {
+    if (performance.now() >= sweepAt) {
       await sweepLost(run);
-      sweptAt = performance.now();
+      sweepAt = performance.now() + sweepIntervalMs;
     }
     const taken = await claimParcels(run, claimMs);
     if (taken.length > 0) {
@@ -130,10 +140,21 @@ export function startRelay({
     return [];
   }
 
+  /**
+   * Puts the parcel's resources, once: put again with events that were refused, it would undo what has been said of
+   * them since.
+   */
+  async function withoutResources(parcel: TakenParcel): Promise<TakenParcel> {
+    if (parcel.resources.length === 0) return parcel;
+    await deliver([{ ...parcel, events: [] }]);
+    await forgetResources(run, parcel.id);
+    return { ...parcel, resources: [] };
+  }
+
   async function moveOne(parcel: TakenParcel, left: Set<string>): Promise<void> {
     const { id, attempts } = parcel;
     try {
-      await deliver([parcel]);
+      await deliver([await withoutResources(parcel)]);
     } catch (error) {
       if (isPassing(error) && !(isUpset(error) && attempts + 1 >= MOST_UPSETS)) {
         if (isUpset(error)) {

@@ -79,7 +79,8 @@ export function createApiMarkers(options: ApiMarkersOptions): ApiMarkers {
         await send(OPEN, { input: { recorder, leaseMs, markers: input } });
         return;
       } catch (error) {
-        if (!(error instanceof EventreeClientError) || mayPass(error) || isOfAll(error)) throw error;
+        if (!(error instanceof EventreeClientError) || mayPass(error) || isOfAll(error) || isFull(error))
+          throw error;
         const one = left.length === 1 ? left[0] : left[Number(error.facts.index ?? -1)];
         if (one === undefined) {
           const middle = Math.ceil(left.length / 2);
@@ -136,4 +137,9 @@ export function createApiMarkers(options: ApiMarkersOptions): ApiMarkers {
       if (closing.size > 0 || closed !== null) await startClosing();
     },
   };
+}
+
+/** No more markers may be open: it says nothing of any of them. */
+function isFull({ code, facts }: EventreeClientError): boolean {
+  return code === 'LIMIT_EXCEEDED' && facts.index === undefined;
 }

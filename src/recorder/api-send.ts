@@ -19,7 +19,7 @@ export interface Sending {
   text: string;
   readonly count: number;
   readonly journal: string;
-  readonly resources: readonly ResourcePut[];
+  resources: readonly ResourcePut[];
   /** Markers that end with it. */
   readonly ends: readonly string[];
   /** Sent with nothing beside it. */
@@ -116,8 +116,10 @@ async function sendOnce(
   sendings: readonly Sending[],
   signal: AbortSignal,
 ): Promise<boolean> {
-  for (const { resources } of sendings) {
-    for (const resource of resources) await putResource(endpoint, resource, signal);
+  for (const sending of sendings) {
+    for (const resource of sending.resources) await putResource(endpoint, resource, signal);
+    // Put again with events that are sent again, it would undo what has been said of it since.
+    sending.resources = [];
   }
   const body = `${RECORD_START}${sendings.map(({ text }) => text).join(',')}]}}`;
   const { recordEvents } = await ask<{ recordEvents: { events: readonly { kept: boolean }[] } }>(

@@ -161,7 +161,9 @@ export function createRecorder(options: RecorderOptions): Recorder {
     checkTransaction(options);
     const { transaction, resources = [] } = options;
     const giveUp = transaction === undefined ? await sink.room() : null;
-    const { events } = treeOf(draftNode('leaf', event, null, true, defaults, redactor));
+    // Behind the end of a call it is still who it was, and part of the same.
+    const inherited = running.getStore()?.call.inherited ?? defaults;
+    const { events } = treeOf(draftNode('leaf', event, null, true, inherited, redactor));
     const parcel = { events, resources, waitsFor: null, depth: 0 };
     await writeOnly(parcel, transaction).finally(giveUp);
     return (events[0] as PlacedEvent).id;

@@ -3,8 +3,10 @@
  * over from its call, and without secrets.
  */
 import type { Json } from '../base/json.ts';
+import { isUuid7 } from '../base/uuid7.ts';
 import type { NewEvent } from '../client/event.ts';
 import type { PlacedEvent } from '../outbox/parcel.ts';
+import { RecorderError } from './errors.ts';
 import { newId } from './id.ts';
 import { cleanText, REDACTED, type Redactor } from './redact.ts';
 import type { AddedEvent } from './scope.ts';
@@ -52,6 +54,13 @@ function draftEvent(
     // By the id, it occurred now.
     placed.id = newId();
   } else {
+    if (!isUuid7(event.id)) {
+      const given = JSON.stringify(event.id);
+      throw new RecorderError(
+        'BAD_INPUT',
+        `An event's id is a UUID of version 7, and not ${given}: leave it out.`,
+      );
+    }
     placed.id = event.id;
     placed.occurredAt ??= new Date().toISOString();
   }

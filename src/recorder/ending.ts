@@ -154,6 +154,7 @@ export function createEnding({ desk, watch, isExpected, report }: EndingOptions)
   }
 
   async function writeNested(parent: OpenScope, call: OpenCall, transaction: Queryable): Promise<void> {
+    if (!parent.isRunning()) throw parentEnded();
     const { root } = call;
     const own = [...root.marked].filter((scope) => scope.chain().includes(call));
     const ids = own.map(({ id }) => id);
@@ -204,9 +205,14 @@ function unrecorded(call: OpenCall, cause: unknown): RecorderError {
   );
 }
 
-/** Characters of JSON; null for what has none. */
+function parentEnded(): RecorderError {
+  return new RecorderError('ENDED', 'The call around it has ended before: wait for all that a call does.');
+}
+
+/** Characters of JSON; null for what has none. Of bytes their number: as JSON each would be a line. */
 function lengthOf(result: unknown): number | null {
   if (result === undefined) return null;
+  if (ArrayBuffer.isView(result)) return result.byteLength;
   try {
     return JSON.stringify(result)?.length ?? null;
   } catch {

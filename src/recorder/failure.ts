@@ -20,15 +20,20 @@ export interface FailureFacts {
 /** An attribute of kind STRING holds no more. */
 const MOST_CHARS = 10_000;
 const MOST_NAME_CHARS = 255;
+const MOST_FRAMES = 50;
+const MOST_LINE_CHARS = 1_000;
 
+/** Never throws: the error that is told of is the application's, and goes on to it. */
 export function failureFacts(error: unknown, redactor: Redactor, isExpected: IsExpected): FailureFacts {
   const stack = stackOf(error);
+  // Where a process works may be gone, as after a new version was put there.
+  const folder = read(() => process.cwd()) ?? '/';
   const where =
     stack === undefined
       ? undefined
       : whereOf(
-          stack,
-          process.cwd(),
+          framesOf(stack, error),
+          folder,
           read(() => classesOf(error)),
         );
   const value = redactor.json(read(() => saidBy(error)));
@@ -60,7 +65,8 @@ export function isExpectedError(error: unknown): boolean {
  * @param classes of the error: where it was made by a constructor of its own, that is not where it was raised.
  */
 export function whereOf(stack: string, folder: string, classes: readonly string[] = []): string | undefined {
-  for (const line of stack.split('\n')) {
+  for (const line of stack.split('\n', MOST_FRAMES)) {
+    if (line.length > MOST_LINE_CHARS) continue;
     const maker = /^\s+at new ([\w$.]+) /.exec(line)?.[1];
     if (maker !== undefined && classes.includes(maker)) continue;
     const place = /^\s+at (?:.* \()?(?:async )?(.+?):(\d+):\d+\)?$/.exec(line);
@@ -70,6 +76,13 @@ export function whereOf(stack: string, folder: string, classes: readonly string[
     return `${relative(folder, pathOf(file))}:${row}`;
   }
   return undefined;
+}
+
+/** What stands behind the message, in which somebody may have written what looks like a place. */
+function framesOf(stack: string, error: unknown): string {
+  const message = read(() => (error as Error).message);
+  const start = typeof message === 'string' && message !== '' ? stack.indexOf(message) : -1;
+  return start === -1 ? stack : stack.slice(start + (message as string).length);
 }
 
 /** Names of its class and of those that this extends. */
@@ -115,7 +128,8 @@ function fullNameOf(error: unknown): string {
   const { name } = error as { readonly name?: unknown };
   // A class that extends Error has that name too, unless it sets one.
   if (typeof name === 'string' && name !== '' && name !== 'Error') return name;
-  return error.constructor?.name ?? 'Error';
+  const made: unknown = error.constructor?.name;
+  return typeof made === 'string' ? made : 'Error';
 }
 
 function saidBy(error: unknown): unknown {

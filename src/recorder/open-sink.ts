@@ -48,11 +48,9 @@ export function openSink(
 
 export function createReport(onError: RecorderOptions['onError'] = tellConsole): Report {
   return (error, unrecorded = []) => {
-    try {
-      onError(error, unrecorded);
-    } catch {
-      // Whoever is told of failures must not be one for the function that is being recorded.
-    }
+    // Whoever is told of failures must not be one for the function that is being recorded.
+    const tell = async () => onError(error, unrecorded);
+    tell().catch(() => {});
   };
 }
 

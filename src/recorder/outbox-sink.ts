@@ -157,10 +157,21 @@ export function createOutboxSink(options: OutboxSinkOptions): Sink {
         outage.over();
         failures = 0;
       } catch (error) {
+        if (isOfContent(error)) {
+          unwritten.shift();
+          refuse(writing, error);
+          continue;
+        }
         outage.failed(error);
         await pause(nextDelay(failures++, BACKOFF), stopping.signal);
       }
     }
+  }
+
+  function refuse(writing: Writing, error: unknown): void {
+    room.give(countOf(writing));
+    refusedEvents += countOf(writing);
+    report(error, eventsOf(writing.parcels));
   }
 
   /** Resolves when all that stands in the outbox was moved, but for what was refused or waits for an open scope. */
@@ -253,6 +264,19 @@ export function createOutboxSink(options: OutboxSinkOptions): Sink {
       if (hasLease) await within(releaseLease(run, recorder), closeTimeoutMs, '').catch(() => {});
     },
   };
+}
+
+/**
+ * Whether it is for what was to be written, and not for how the database is, that it cannot be: data exceptions (class
+ * 22) and program limits (class 54) of PostgreSQL, and what has no JSON. It would hold up all others for ever.
+ */
+function isOfContent(error: unknown): boolean {
+  if (error instanceof TypeError || error instanceof RangeError) return true;
+  const { code, meta } = (error ?? {}) as {
+    readonly code?: unknown;
+    readonly meta?: { readonly code?: unknown };
+  };
+  return [code, meta?.code].some((state) => typeof state === 'string' && /^(22|54)[0-9A-Z]{3}$/.test(state));
 }
 
 function countOf({ parcels }: Writing): number {

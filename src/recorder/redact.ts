@@ -71,10 +71,21 @@ const SECRET_WORDS = [
   'cvv',
   'cvc',
   'pin',
+  'pass',
+  'auth',
+  'bearer',
+  'session key',
+  'master key',
+  'hmac key',
+  'ssh key',
+  'secret key',
+  'totp',
+  'mfa code',
+  'recovery code',
 ];
 /** Long enough to be one at the end of a word that is written together: `authtoken`, `userpassword`. */
 const SECRET_ENDINGS =
-  /(?:password|passwd|passphrase|secret|token|apikey|accesskey|privatekey|credentials?|cookies?)$/;
+  /(?:password|passwd|passphrase|pwd|secret|secretkey|token|apikeys?|accesskey|privatekey|credentials?|cookies?)$/;
 
 export function createRedactor({
   secrets = [],
@@ -115,7 +126,8 @@ function secretNames(further: readonly string[]): (name: string) => boolean {
     const words = ` ${wordsOf(name)} `;
     const is =
       sequences.some((sequence) => words.includes(` ${sequence} `)) ||
-      words.split(' ').some((word) => SECRET_ENDINGS.test(word));
+      // `passWord` and `pass_word` are one word too.
+      [...words.split(' '), words.replaceAll(' ', '')].some((word) => SECRET_ENDINGS.test(word));
     if (known.size < MOST_REMEMBERED_NAMES) known.set(name, is);
     return is;
   };
@@ -193,7 +205,8 @@ class Walk {
     // large that nobody meant it to be exact.
     if (Number.isInteger(value) && !Number.isSafeInteger(value) && Math.abs(value) < 1e21)
       return this.text(String(value));
-    return this.spend(8) ? value : OVER;
+    // JSON has no -0.
+    return this.spend(8) ? value + 0 : OVER;
   }
 
   private text(text: string): Walked {

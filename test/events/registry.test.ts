@@ -303,6 +303,21 @@ describe('a type that is disabled', () => {
     expect(events.nodes).toEqual([{ message: 'the 2th' }]);
   });
 
+  test('is kept at once where another server has enabled it', async () => {
+    const { ask, addServer } = await openWorld();
+    const server = await addServer();
+    const name = unique('type');
+    const define = (enabled: boolean) => ask(DEFINE_TYPE, { input: { name, category: 'USER', enabled } });
+    const recordElsewhere = async () => {
+      const RECORD = 'mutation ($type: String!) { recordEvent(input: { type: $type }) { event { kept } } }';
+      return (await ask(RECORD, { type: name }, { server })).recordEvent.event.kept;
+    };
+    await define(false);
+    expect(await recordElsewhere()).toBe(false);
+    await define(true);
+    expect(await recordElsewhere()).toBe(true);
+  });
+
   test('is kept again once it is enabled', async () => {
     const name = unique('on');
     await type({ name, category: 'USER', enabled: false });

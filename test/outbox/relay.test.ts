@@ -282,8 +282,8 @@ describe('a relay', () => {
     const inner = call({ parentId: call().id });
     await openMarkers(run, { id: by.recorder, leaseMs: 10_000 }, [markerOf(inner)], null);
     await releaseLease(run, by.recorder);
-    const relay = openRelay(pool, { deliver: await deliverTo(world()) });
-    await relay.settled();
+    const relay = openRelay(pool, { deliver: await deliverTo(world()), sweepIntervalMs: 20 });
+    await until(async () => (await told([inner.id])).length > 0);
     expect(relay.refused).toEqual([]);
     expect(await told([inner.id])).toMatchObject([{ type: 'call_lost', parent: null }]);
   });

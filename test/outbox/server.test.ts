@@ -175,7 +175,8 @@ test('a server that is killed again and again while it moves parcels loses none 
   };
   const server = await startServerProcess(world.environment);
   let twice = 0;
-  for (let kills = 0; kills < 3; kills++) {
+  // Not each kill meets that moment.
+  for (let kills = 0; kills < 3 || (twice === 0 && kills < 8); kills++) {
     const before = await recorded();
     await vi.waitUntil(async () => (await recorded()) > before + 10, PATIENCE);
     await server.kill();

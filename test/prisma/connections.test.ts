@@ -1,7 +1,16 @@
 import { PrismaPg } from '@prisma/adapter-pg';
+import pg from 'pg';
 import { expect, onTestFinished, test } from 'vitest';
 import { type AdapterFactory, Connections } from '../../src/recorder/prisma/connections.ts';
-import { type Bank, bankForTest, extended, history, type PrismaClient, recorderOf } from './support/bank.ts';
+import {
+  type Bank,
+  bankForTest,
+  extended,
+  history,
+  PrismaClient,
+  recorderOf,
+  written,
+} from './support/bank.ts';
 
 /** A client that says which statements Prisma runs for it. */
 async function telling(
@@ -71,17 +80,123 @@ test('a connection is given up before the statement that ends its transaction is
       const transaction = await adapter.startTransaction();
       tracking.begin('here');
       const held = connections.of('here');
-      expect(await held?.query('select 1 as one', [])).toEqual({ rows: [{ one: 1 }] });
+      expect(await held?.now.query('select 1 as one', [])).toEqual({ rows: [{ one: 1 }] });
       const ending = transaction.executeRaw({ sql, args: [], argTypes: [] });
 
       expect(connections.of('here')).toBeNull();
-      await expect(held?.query('select 1', [])).rejects.toMatchObject({ code: 'P2028' });
+      for (const way of [held?.now, held?.later]) {
+        await expect(way?.query('select 1', [])).rejects.toMatchObject({ code: 'P2028' });
+      }
       await ending;
       await transaction.commit();
       tracking.end('here');
     });
     await adapter.dispose();
   }
+});
+
+test.each([
+  ['with COMMIT in one message', {}],
+  [
+    'apart, where statements have names',
+    { statementNameGenerator: ({ sql }: { sql: string }) => `n${sql.length}` },
+  ],
+])('events are written %s, whatever is in them', async (_, options) => {
+  const bank = await bankForTest();
+  const names = ["it's", 'back\\slash \\n', '"quoted" $1 $2', 'ümlaut 😀', "E'x'; rollback; --"];
+  const client = new PrismaClient({ adapter: new PrismaPg(bank.pool, options) });
+  onTestFinished(() => client.$disconnect());
+  const prisma = extended(client, { recorder: recorderOf(bank) });
+  await prisma.$transaction(async (tx) => {
+    for (const name of names) await tx.tag.create({ data: { name } });
+  });
+
+  expect((await written(bank)).map(({ attributes }) => attributes.values.name)).toEqual(names);
+});
+
+test('savepoints take with them what was written behind them, and leave what was written before', async () => {
+  const bank = await bankForTest();
+  const prisma = extended(bank.plain(), { recorder: recorderOf(bank) });
+  const make = (tx: Pick<PrismaClient, 'tag'>, name: string) => tx.tag.create({ data: { name } });
+  const refuse = () => {
+    throw new Error('only this much');
+  };
+  await prisma.$transaction(async (tx) => {
+    await make(tx, 'a');
+    await tx.$transaction(async (inner) => {
+      await make(inner, 'b');
+      await inner.$transaction((inmost) => make(inmost, 'lost').then(refuse)).catch(() => {});
+      await make(inner, 'c');
+    });
+    await tx
+      .$transaction(async (inner) => {
+        await make(inner, 'lost 2');
+        await inner.$transaction((inmost) => make(inmost, 'lost 3'));
+        await make(inner, 'lost 4');
+        refuse();
+      })
+      .catch(() => {});
+    await make(tx, 'd');
+    await tx.$executeRaw`savepoint mine`;
+    await make(tx, 'lost 5');
+    await tx.$executeRaw`rollback to savepoint mine`;
+    await make(tx, 'e');
+  });
+
+  expect(await history(bank)).toEqual(['a', 'b', 'c', 'd', 'e'].map((name) => `create tag/${name}`));
+  expect((await bank.plain().tag.findMany({ orderBy: { name: 'asc' } })).map(({ name }) => name)).toEqual([
+    'a',
+    'b',
+    'c',
+    'd',
+    'e',
+  ]);
+});
+
+test('where events cannot be written nothing is committed, and the connection is fit for others', async () => {
+  const bank = await bankForTest();
+  const pool = new pg.Pool({ connectionString: bank.url, max: 1 });
+  onTestFinished(() => pool.end());
+  const prisma = extended(new PrismaClient({ adapter: new PrismaPg(pool) }), { recorder: recorderOf(bank) });
+  await bank.pool.query('alter table eventree_outbox.parcel rename to elsewhere');
+  const refusal = { code: 'UNRECORDED', message: expect.stringContaining('eventree_outbox') };
+  await expect(prisma.tag.create({ data: { name: 'a' } })).rejects.toMatchObject(refusal);
+  await expect(prisma.$transaction((tx) => tx.tag.create({ data: { name: 'a' } }))).rejects.toMatchObject(
+    refusal,
+  );
+  await bank.pool.query('alter table eventree_outbox.elsewhere rename to parcel');
+  await prisma.tag.create({ data: { name: 'b' } });
+
+  expect(await prisma.tag.findMany({ select: { name: true } })).toEqual([{ name: 'b' }]);
+  expect(await history(bank)).toEqual(['create tag/b']);
+});
+
+test('a commit that fails by itself says why itself', async () => {
+  const bank = await bankForTest();
+  await bank.pool.query(
+    'alter table "Entry" alter constraint "Entry_accountId_fkey" deferrable initially deferred',
+  );
+  const failures: unknown[] = [];
+  for (const client of [bank.plain(), extended(bank.plain(), { recorder: recorderOf(bank) })]) {
+    await client
+      .$transaction((tx) => tx.entry.create({ data: { accountId: 99, amount: 1n } }))
+      .catch((error: { name: string; code: string }) => failures.push([error.name, error.code]));
+  }
+
+  expect(failures).toHaveLength(2);
+  expect(failures[1]).toEqual(failures[0]);
+  expect(await history(bank)).toEqual([]);
+});
+
+test('a recorder that looks into the outbox within the transaction finds what was written there', async () => {
+  const bank = await bankForTest();
+  const prisma = extended(bank.plain(), { recorder: recorderOf(bank) });
+  const count = await prisma.$transaction(async (tx) => {
+    await tx.tag.create({ data: { name: 'a' } });
+    return tx.$queryRawUnsafe('select count(*)::integer as parcels from eventree_outbox.parcel');
+  });
+
+  expect(count).toEqual([{ parcels: 1 }]);
 });
 
 test('what a transaction starts beside itself has a connection of its own', async () => {

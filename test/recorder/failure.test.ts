@@ -178,6 +178,18 @@ test('an error that a constructor of its own made was raised where that was call
   expect(where).toBe(`test/recorder/failure.test.ts:${line}`);
 });
 
+test('what a message says is no place, and nothing of an odd error throws', () => {
+  const forged = new Error('no\n    at steal (/app/forged.ts:1:1)');
+  const odd = { constructor: { name: 42 } };
+  const long = new Error(`${' at (:1'.repeat(50_000)}`);
+  const [one, other, third] = [forged, odd, long].map((error) =>
+    failureFacts(error, createRedactor({}), () => false),
+  );
+  expect(one?.where).toMatch(/^test\/recorder\/failure\.test\.ts:/);
+  expect(other).toMatchObject({ error: 'Error' });
+  expect(third?.where).toMatch(/^test\/recorder\/failure\.test\.ts:/);
+});
+
 function catching(raise: () => never): unknown {
   try {
     return raise();

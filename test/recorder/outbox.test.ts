@@ -116,8 +116,78 @@ describe('an outbox in the application’s database', () => {
       transact(bank, async (client) => void (await call.recordIn(client, [note('alone')]))),
     );
     await recorder.flush();
-    expect(outlineOf(await events())).toEqual(['kept', '  below', 'alone']);
+    expect(outlineOf(await events()).toSorted()).toEqual(['  below', 'alone', 'kept']);
     expect(reported).toEqual([]);
+  });
+
+  test('refuses a call in a transaction that goes on behind the call around it: it would be recorded nowhere', async () => {
+    const { recorder, bank, events } = await open();
+    let inner: Promise<unknown> = Promise.resolve();
+    let goOn = () => {};
+    const gate = new Promise<void>((resolve) => {
+      goOn = resolve;
+    });
+    await recorder.call(
+      'outer',
+      () =>
+        new Promise<void>((begun) => {
+          inner = transact(bank, (client) =>
+            recorder.call('inner', { transaction: client }, async () => {
+              await pay(client);
+              begun();
+              await gate;
+            }),
+          );
+          inner.catch(() => {});
+        }),
+    );
+    goOn();
+    await expect(inner).rejects.toMatchObject({ code: 'UNRECORDED' });
+    expect(await balanceOf(bank, 'john')).toBe(0);
+    await recorder.flush();
+    expect((await events()).map(({ attributes }) => attributes.function)).toEqual(['outer', 'inner']);
+  });
+
+  test('goes on behind what the database refuses for good, which it reports', async () => {
+    const { recorder, events, reported } = await open();
+    await recorder.record({ ...note('a'), actor: 1n as unknown as string });
+    await recorder.call('b', () => {});
+    await recorder.flush();
+    expect((await events()).map(({ attributes }) => attributes.function)).toEqual(['b']);
+    expect(reported.splice(0).at(-1)?.unrecorded).toMatchObject([{ message: 'a' }]);
+    expect(recorder.stats()).toMatchObject({ buffered: 0, refused: 1 });
+  });
+
+  test('takes no id that is none', async () => {
+    const { recorder } = await open();
+    await expect(recorder.record({ ...note('a'), id: 'order-17' })).rejects.toMatchObject({
+      code: 'BAD_INPUT',
+    });
+  });
+
+  test('puts a resource once, also where its events are refused and tried again', async () => {
+    const { recorder, bank, reported } = await open();
+    const ref = unique('page').replace('-', '/');
+    const viewers = (viewData: string[]) => [{ ref, acl: { viewData } }];
+    await transact(bank, async (client) => {
+      const event = { type: unique('undeclared'), resource: ref };
+      await recorder.record(event, { transaction: client, resources: viewers(['user/jane']) });
+    });
+    await vi.waitUntil(() => reported.length > 0, { timeout: 10_000 });
+    await transact(bank, async (client) => {
+      await recorder.record(
+        { type: 'update', resource: ref },
+        { transaction: client, resources: viewers([]) },
+      );
+    });
+    await recorder.flush();
+    await bank.query('update eventree_outbox.parcel set retry_at = null');
+    const before = reported.splice(0).length;
+    await recorder.record(note('nudge'));
+    await vi.waitUntil(() => reported.length >= before, { timeout: 10_000 });
+    const { rows } = await world().db.query('select view_data from resource where ref = $1', [ref]);
+    expect(rows).toEqual([{ view_data: [] }]);
+    reported.splice(0);
   });
 
   test('takes a call that failed outside of its transaction, which is rolled back', async () => {

@@ -6,8 +6,9 @@
  * An update of one row by its key, with no relation touched, reads before and needs nothing after: the answer
  * tells the new values.
  */
-import { type PgQueryable, type Run, runOn } from '../../outbox/statement.ts';
+import { type Run, runOn } from '../../outbox/statement.ts';
 import { RecorderError } from '../errors.ts';
+import type { OwnWay } from './connections.ts';
 import { type History, historyOf } from './history.ts';
 import {
   type Args,
@@ -51,7 +52,7 @@ export interface Operation {
   /** In which it all happens, without extensions. */
   readonly transaction: () => TransactionClient;
   /** The same past Prisma; null where that cannot be. */
-  readonly connection: PgQueryable | null;
+  readonly connection: OwnWay | null;
   /** Whether the transaction is the operation's own: then it can be done again as a whole. */
   readonly isOwn: boolean;
   /** Outside of the transaction, where all stands as it was committed last. */
@@ -74,7 +75,7 @@ export async function perform(operation: Operation): Promise<unknown> {
     forms: 'prisma',
   };
   const quickest: Statements =
-    connection === null ? byPrisma : { run: guarded(runOn(connection)), forms: 'driver' };
+    connection === null ? byPrisma : { run: guarded(runOn(connection.now)), forms: 'driver' };
   const watch = new Watch(settings, transaction, { byPrisma, quickest }, guard);
   const result = await PERFORM[operation.write]({ ...operation, run: quickest.run, guard, watch });
   const history = await historyOf(watch.entries, settings, transaction);
@@ -132,7 +133,7 @@ const PERFORM: Readonly<Record<Write, (step: Step) => Promise<unknown>>> = {
 async function write({ events, resources }: History, { settings, ...operation }: Operation): Promise<void> {
   if (events.length === 0) return;
   const { recorder } = settings;
-  const transaction = operation.connection ?? operation.transaction;
+  const transaction = operation.connection?.later ?? operation.transaction();
   const scope = recorder.current();
   if (scope !== null) {
     await scope.recordIn(transaction, events, resources);

@@ -52,7 +52,7 @@ export class Watch {
   private readonly ways: Ways;
   private readonly guard: Guard;
 
-  constructor(settings: Settings, transaction: TransactionClient, ways: Ways, guard: Guard) {
+  constructor(settings: Settings, transaction: () => TransactionClient, ways: Ways, guard: Guard) {
     this.settings = settings;
     this.transaction = transaction;
     this.ways = ways;
