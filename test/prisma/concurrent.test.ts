@@ -12,7 +12,7 @@ import {
 } from './support/bank.ts';
 
 const JANE = '10000000-0000-4000-8000-000000000001';
-const onlyVersion = { models: { Account: { fields: ['version'] }, Tag: true, Entry: true } };
+const onlyVersion = { models: { Account: { fields: ['version'] }, Tag: true, Entry: true, Seat: true } };
 
 async function withAccount(): Promise<{ bank: Bank; plain: PrismaClient; prisma: PrismaClient }> {
   const bank = await bankForTest();
@@ -161,6 +161,38 @@ test('a row that comes to meet the condition while others are waited for is left
     { version: 0 },
   ]);
   expect(await history(bank)).toEqual(['update account/1 version: 0 → 5']);
+});
+
+test('rows with keys of several fields that come between are noticed: it is done again, or refused', async () => {
+  const { bank, plain, prisma } = await withAccount();
+  await plain.seat.createMany({ data: [1, 2].map((n) => ({ row: n, place: n })) });
+  const emptied = { where: { place: { gt: 0 } }, data: { holderId: JANE } };
+  const ways = [
+    () => prisma.seat.updateMany(emptied),
+    () => prisma.seat.deleteMany({ where: { place: { gt: 0 } } }),
+    () => prisma.$transaction((tx) => tx.seat.updateMany({ ...emptied, data: { holderId: null } })),
+    () => prisma.$transaction((tx) => tx.seat.deleteMany({ where: { place: { gt: 0 } } })),
+  ];
+  const outcomes: unknown[] = [];
+  for (const way of ways) {
+    await plain.seat.deleteMany();
+    await plain.seat.createMany({ data: [1, 2].map((n) => ({ row: n, place: n })) });
+    const other = await bank.pool.connect();
+    await other.query('begin');
+    await other.query('update "Seat" set place = place where row = 1');
+    // Row 1 and place 2 are each part of a key, together of none that was read.
+    await other.query('insert into "Seat" (row, place) values (1, 2)');
+    const done = way().then(
+      ({ count }) => count,
+      (error: { code: string }) => error.code,
+    );
+    await untilBlocked(bank);
+    await other.query('commit');
+    other.release();
+    outcomes.push(await done, await plain.seat.count());
+  }
+
+  expect(outcomes).toEqual([3, 3, 3, 0, 'UNRECORDED', 3, 'UNRECORDED', 3]);
 });
 
 test('one connection is enough', async () => {

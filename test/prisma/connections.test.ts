@@ -114,6 +114,58 @@ test.each([
   expect((await written(bank)).map(({ attributes }) => attributes.values.name)).toEqual(names);
 });
 
+test('a connection is asked one thing at a time, though Prisma gets ready what comes next', async () => {
+  const { bank, prisma } = await telling(false);
+  await prisma.tag.create({ data: { name: 'a' } });
+  const client = await bank.pool.connect();
+  // The pool's next one, and so the transaction's.
+  client.release();
+  const query = client.query.bind(client) as (...given: unknown[]) => Promise<unknown>;
+  let asked = 0;
+  let most = 0;
+  const texts: string[] = [];
+  Object.assign(client, {
+    async query(given: { text: string }, ...rest: unknown[]) {
+      most = Math.max(most, ++asked);
+      texts.push(given.text.trim().slice(0, 6).toLowerCase());
+      try {
+        return await query(given, ...rest);
+      } finally {
+        asked--;
+      }
+    },
+  });
+  await prisma.$transaction((tx) => tx.tag.update({ where: { name: 'a' }, data: { colour: 'red' } }));
+
+  expect(texts).toEqual(['begin', 'select', 'update', 'insert']);
+  expect(most).toBe(1);
+});
+
+test('by another adapter events are written at once', async () => {
+  const bank = await bankForTest();
+  const factory = new PrismaPg(bank.pool);
+  const connect = factory.connect.bind(factory);
+  factory.connect = async () => {
+    const adapter = await connect();
+    const startTransaction = adapter.startTransaction.bind(adapter);
+    adapter.startTransaction = async (level) =>
+      Object.assign(await startTransaction(level), { adapterName: 'another' });
+    return adapter;
+  };
+  const client = new PrismaClient({ adapter: factory });
+  onTestFinished(() => client.$disconnect());
+  const prisma = extended(client, { recorder: recorderOf(bank) });
+  const parcels = await prisma.$transaction(async (tx) => {
+    await tx.tag.create({ data: { name: 'a' } });
+    return tx.$queryRawUnsafe(
+      "select query_to_xml('table eventree_' || 'outbox.parcel', true, false, '')::text as seen",
+    );
+  });
+
+  expect(JSON.stringify(parcels)).toContain('tag/a');
+  expect(await history(bank)).toEqual(['create tag/a']);
+});
+
 test('savepoints take with them what was written behind them, and leave what was written before', async () => {
   const bank = await bankForTest();
   const prisma = extended(bank.plain(), { recorder: recorderOf(bank) });

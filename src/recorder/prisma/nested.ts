@@ -4,7 +4,7 @@
  */
 import { RecorderError } from '../errors.ts';
 import { type Model, type Models, modelNamed, type Relation, type Row } from './models.ts';
-import { isRecord, uniqueIn } from './rows.ts';
+import { isRecord, uniqueIn } from './where.ts';
 
 /** What is done by way of one relation. */
 export interface Branch {

@@ -6,11 +6,12 @@
 import type { Run } from '../../outbox/statement.ts';
 import { RecorderError } from '../errors.ts';
 import type { Field, Model, Relation, Row } from './models.ts';
+import { decoded, type Forms, textOf } from './values.ts';
 
-/** A way to run statements, and in which forms values come back by it: Prisma's own, or those of its driver. */
+/** A way to run statements, and in which forms values come back by it. */
 export interface Statements {
   readonly run: Run;
-  readonly forms: 'prisma' | 'driver';
+  readonly forms: Forms;
 }
 
 /**
@@ -139,59 +140,6 @@ function selected({ name, column, labels, list }: Field): string {
   return `t.${column}${cast} as "${name}"`;
 }
 
-/** As Prisma's own queries answer it. */
-function decoded(field: Field, value: unknown, forms: Statements['forms']): unknown {
-  const one = (item: unknown) => decodedOne(field, item, forms);
-  if (!field.list) return one(value);
-  // To Prisma, a list is empty and never null.
-  return Array.isArray(value) ? value.map(one) : [];
-}
-
-function decodedOne({ type, labels }: Field, value: unknown, forms: Statements['forms']): unknown {
-  if (value === null || value === undefined) return null;
-  if (labels !== null) return [...labels].find(([, label]) => label === value)?.[0] ?? value;
-  if (type === 'Int') return Number(value);
-  return forms === 'driver' ? fromDriver(type, value) : value;
-}
-
-/** As Prisma does it with what its driver answers, but for decimals, of which it has a class of its own. */
-function fromDriver(type: string, value: unknown): unknown {
-  switch (type) {
-    case 'BigInt':
-      return BigInt(value as string);
-    case 'Decimal':
-      return new Numeric(String(value));
-    case 'DateTime':
-      return new Date(TIME.test(String(value)) ? `1970-01-01T${value}Z` : String(value));
-    case 'Json':
-      return JSON.parse(String(value));
-    case 'Bytes':
-      return new Uint8Array(value as Uint8Array);
-    default:
-      return value;
-  }
-}
-
-const TIME = /^\d\d:/;
-
-/** A decimal number of any length, written as Prisma writes its own. */
-export class Numeric {
-  private readonly text: string;
-
-  constructor(text: string) {
-    // `10.50` is `10.5`, and `3.00` is `3`.
-    this.text = text.includes('.') ? text.replace(/\.?0+$/, '') : text;
-  }
-
-  toFixed(): string {
-    return this.text;
-  }
-
-  toString(): string {
-    return this.text;
-  }
-}
-
 function columnsOf(fields: readonly Field[], row: Row): Record<string, unknown> {
   const texts = tupleOf(fields, row);
   return Object.fromEntries(fields.map(({ columnName }, i) => [columnName, texts[i]]));
@@ -202,76 +150,10 @@ function tupleOf(fields: readonly Field[], row: Row): string[] {
   return fields.map(({ labels, name }) => textOf(row[name], labels));
 }
 
-function textOf(value: unknown, labels: Field['labels']): string {
-  if (value instanceof Date) return value.toISOString();
-  if (ArrayBuffer.isView(value)) {
-    return `\\x${Buffer.from(value.buffer, value.byteOffset, value.byteLength).toString('hex')}`;
-  }
-  return labels?.get(String(value)) ?? String(value);
-}
-
 function keyField(model: Model): Field {
   return fieldOf(model, model.key[0] as string);
 }
 
 function fieldOf(model: Model, name: string): Field {
   return model.fields.get(name) as Field;
-}
-
-const UUID = /^[0-9a-f]{8}(-?[0-9a-f]{4}){3}-?[0-9a-f]{12}$/i;
-const WHOLE = /^-?\d{1,18}$/;
-
-/**
- * The values by which a `where` names one row, or null where it takes Prisma to find it. Conditions beside them
- * are left out: there is no other row with these values.
- */
-export function uniqueIn(model: Model, where: unknown): Row | null {
-  if (!isRecord(where)) return null;
-  const values: Record<string, unknown> = {};
-  for (const [name, value] of Object.entries(where)) {
-    const field = model.fields.get(name);
-    if (field !== undefined) {
-      if (isPlain(field, value)) values[name] = value;
-    } else if (isRecord(value) && !model.relations.has(name)) {
-      // Several fields together, under a name of their own: `row_place: { row: 1, place: 2 }`.
-      for (const [part, inner] of Object.entries(value)) {
-        const partField = model.fields.get(part);
-        if (partField !== undefined && isPlain(partField, inner)) values[part] = inner;
-      }
-    }
-  }
-  const unique = model.uniques.find((names) => names.every((name) => name in values));
-  return unique === undefined ? null : Object.fromEntries(unique.map((name) => [name, values[name]]));
-}
-
-/** Whether PostgreSQL is sure to take the value's text for the column's type: a statement that fails ends a transaction. */
-function isPlain({ type, native, list, labels }: Field, value: unknown): boolean {
-  if (list || value == null) return false;
-  if (labels !== null) return labels.has(String(value));
-  switch (type) {
-    case 'String':
-      if (typeof value !== 'string' || value.includes('\0')) return false;
-      return native === 'Uuid'
-        ? UUID.test(value)
-        : native === null || native === 'Text' || native === 'VarChar';
-    case 'Int':
-      return native === null && Number.isInteger(value) && Math.abs(value as number) < 2 ** 31;
-    case 'BigInt':
-      return (typeof value === 'bigint' || Number.isSafeInteger(value)) && WHOLE.test(String(value));
-    case 'DateTime':
-      return native !== 'Time' && native !== 'Timetz' && value instanceof Date && isUsual(value);
-    default:
-      return false;
-  }
-}
-
-function isUsual(date: Date): boolean {
-  const year = date.getUTCFullYear();
-  return year > 0 && year < 10_000;
-}
-
-export function isRecord(given: unknown): given is Record<string, unknown> {
-  if (typeof given !== 'object' || given === null) return false;
-  const prototype: unknown = Object.getPrototypeOf(given);
-  return prototype === Object.prototype || prototype === null;
 }

@@ -9,7 +9,8 @@
  * is the same leaves nothing, so that reading too much is no fault, and reading too little is.
  */
 import type { AclLists } from '../../outbox/parcel.ts';
-import { delegateOf, isValidationError, type TransactionClient } from './internals.ts';
+import { isValidationError } from './caller-errors.ts';
+import { delegateOf, type TransactionClient } from './internals.ts';
 import { type Model, modelNamed, type Relation, type Row, referring } from './models.ts';
 import type { Branch, Named, Tree } from './nested.ts';
 import { type Lock, type Reading, rowsRelated, rowsWith, type Statements, tooMany } from './rows.ts';
