@@ -31,6 +31,7 @@ export async function openUpdates(databaseUrl: string): Promise<Updates> {
   await installOutbox(pool);
   const recorder = createRecorder({ database: pool, as: 'user/bench' });
   const plain = new PrismaClient({ adapter: new PrismaPg(pool) });
+  // The extension adds nothing to what is asked of it here; Prisma's type of it is another one.
   const recorded = plain.$extends(eventree({ recorder })) as unknown as PrismaClient;
   let next = 0;
 

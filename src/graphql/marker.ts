@@ -149,7 +149,8 @@ function toMarker({ event, waitsFor, depth }: MarkerInput, index: number): Marke
 /** The event as it came in, before its scalars were read. */
 function asSent({ occurredAt, children: _, ...rest }: RecordEventInput): Omit<PlacedEvent, 'id'> {
   const said = { ...rest, occurredAt: occurredAt == null ? null : new Date(occurredAt).toISOString() };
-  // Null says the same as nothing, to the API and in NewEvent where that allows it.
+  // Null says the same as nothing, to the API and in NewEvent where that allows it. What is made of entries has lost
+  // its type; these are the input's own fields, as it came.
   return Object.fromEntries(
     Object.entries(said).filter(([, value]) => value != null),
   ) as unknown as PlacedEvent;

@@ -26,7 +26,7 @@ import { createRedactor } from './redact.ts';
 import type { GiveUp } from './room.ts';
 import type { AddedEvent, Call } from './scope.ts';
 import { openSession } from './session.ts';
-import type { Writing } from './sink.ts';
+import { writeOrReport } from './sink.ts';
 import { addChild, treeOf } from './tree.ts';
 import { createWatch } from './watch.ts';
 
@@ -97,7 +97,7 @@ export function createRecorder(options: RecorderOptions): Recorder {
       // It may have been committed nevertheless.
       call.mark = 'doubtful';
       if (!isStrict) return markerOutage.failed(error);
-      await write({ parcels: [], ends: [call.id], marks: [] });
+      await writeOrReport(sink, report, { parcels: [], ends: [call.id], marks: [] });
       throw new RecorderError(
         'UNRECORDED',
         `The call of ${call.function} could not be marked, and is refused: the recorder is strict.`,
@@ -142,18 +142,6 @@ export function createRecorder(options: RecorderOptions): Recorder {
     if (written !== null) await written;
     if ('error' in ended) throw ended.error;
     return ended.result;
-  }
-
-  /** @throws never: what cannot be written is reported. */
-  async function write(writing: Writing): Promise<void> {
-    try {
-      await sink.write(writing);
-    } catch (error) {
-      report(
-        error,
-        writing.parcels.flatMap(({ events }) => events),
-      );
-    }
   }
 
   async function recordByItself(event: AddedEvent, options: RecordInOptions = {}): Promise<string> {

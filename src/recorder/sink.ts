@@ -53,3 +53,15 @@ export interface SinkStats {
 
 /** Tells the application's operator what was not recorded. Never throws. */
 export type Report = (error: unknown, unrecorded?: readonly PlacedEvent[]) => void;
+
+/** @throws never: what cannot be written is reported. */
+export async function writeOrReport(sink: Sink, report: Report, writing: Writing): Promise<void> {
+  try {
+    await sink.write(writing);
+  } catch (error) {
+    report(
+      error,
+      writing.parcels.flatMap(({ events }) => events),
+    );
+  }
+}

@@ -7,7 +7,7 @@
  *                                                 committed. The group is recorded, as what hangs below it needs it.
  */
 import type { PlacedEvent } from '../outbox/parcel.ts';
-import type { Report, Sink, Writing } from './sink.ts';
+import { type Report, type Sink, type Writing, writeOrReport } from './sink.ts';
 
 export interface Watch {
   /** @param failed what to write where the transaction was rolled back. */
@@ -41,7 +41,7 @@ export function createWatch(sink: Sink, report: Report, now: () => number = Date
     const marked = new Set(await sink.marked(ids));
     for (const id of ids) {
       const failed = written.get(id);
-      if (left.has(id) && failed !== undefined) await write(failed());
+      if (left.has(id) && failed !== undefined) await writeOrReport(sink, report, failed());
       if (left.has(id) || !marked.has(id)) written.delete(id);
     }
   }
@@ -55,19 +55,8 @@ export function createWatch(sink: Sink, report: Report, now: () => number = Date
     const events = found.map(({ event }) => event).filter((event) => event !== null);
     const depth = found[0]?.depth ?? 0;
     const parcels = events.length === 0 ? [] : [{ events, resources: [], waitsFor: null, depth }];
-    await write({ parcels, ends: found.map(({ id }) => id), marks: [] });
+    await writeOrReport(sink, report, { parcels, ends: found.map(({ id }) => id), marks: [] });
     for (const { id } of found) late.delete(id);
-  }
-
-  async function write(writing: Writing): Promise<void> {
-    try {
-      await sink.write(writing);
-    } catch (error) {
-      report(
-        error,
-        writing.parcels.flatMap(({ events }) => events),
-      );
-    }
   }
 
   return {

@@ -137,6 +137,7 @@ export function clientIn(client: Client, transaction: RunningIn): TransactionCli
 
 /** Which transaction that is, to run other queries in it. */
 export async function transactionOf(client: TransactionClient): Promise<Interactive> {
+  // Not among its types: see the head of this file.
   const { _createPrismaPromise: make } = client as unknown as {
     _createPrismaPromise(run: (transaction: Interactive) => Promise<Interactive>): Promise<Interactive>;
   };
@@ -159,5 +160,6 @@ export function delegateOf(
   client: TransactionClient,
   property: string,
 ): Readonly<Record<'findMany' | 'findUnique', (args: object) => Promise<unknown>>> {
+  // Which models a client has is known to the application's types only.
   return (client as unknown as Readonly<Record<string, never>>)[property] as never;
 }
