@@ -60,7 +60,7 @@ await declareTypes(server.port, token);
 await run('npx', ['prisma', 'generate', '--schema', 'bench/naive/schema.prisma']);
 await db.query(readFileSync('bench/naive/tables.sql', 'utf8'));
 const peer = await startPeer();
-await db.query('create table copied (like event)');
+await db.query('create table copied (like event including defaults)');
 await db.query('alter table copied add primary key (id)');
 await db.query('create index on copied (journal_id, position)');
 let position = 0;
