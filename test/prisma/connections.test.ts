@@ -3,6 +3,7 @@ import pg from 'pg';
 import { expect, onTestFinished, test } from 'vitest';
 import { type AdapterFactory, Connections } from '../../src/recorder/prisma/connections.ts';
 import {
+  adapterOf,
   type Bank,
   bankForTest,
   extended,
@@ -15,9 +16,11 @@ import {
 /** A client that says which statements Prisma runs for it. */
 async function telling(
   isConnected: boolean,
+  version = 180_000,
 ): Promise<{ bank: Bank; prisma: PrismaClient; statements: string[] }> {
   const bank = await bankForTest();
-  const plain = bank.plain({ log: [{ emit: 'event', level: 'query' }] });
+  const adapter = adapterOf(bank, version);
+  const plain = bank.plain({ adapter, log: [{ emit: 'event', level: 'query' }] });
   onTestFinished(() => plain.$disconnect());
   if (isConnected) await plain.$connect();
   const statements: string[] = [];
@@ -114,31 +117,55 @@ test.each([
   expect((await written(bank)).map(({ attributes }) => attributes.values.name)).toEqual(names);
 });
 
-test('a connection is asked one thing at a time, though Prisma gets ready what comes next', async () => {
-  const { bank, prisma } = await telling(false);
-  await prisma.tag.create({ data: { name: 'a' } });
-  const client = await bank.pool.connect();
-  // The pool's next one, and so the transaction's.
-  client.release();
-  const query = client.query.bind(client) as (...given: unknown[]) => Promise<unknown>;
-  let asked = 0;
-  let most = 0;
-  const texts: string[] = [];
-  Object.assign(client, {
-    async query(given: { text: string }, ...rest: unknown[]) {
-      most = Math.max(most, ++asked);
-      texts.push(given.text.trim().slice(0, 6).toLowerCase());
-      try {
-        return await query(given, ...rest);
-      } finally {
-        asked--;
-      }
-    },
-  });
-  await prisma.$transaction((tx) => tx.tag.update({ where: { name: 'a' }, data: { colour: 'red' } }));
+test.each([
+  ['tells how the row was', 180_000, ['begin', 'update', 'insert']],
+  ['does not', 170_006, ['begin', 'select', 'update', 'insert']],
+])(
+  'a connection is asked one thing at a time, and a server that %s no more than it needs',
+  async (_, version, asks) => {
+    const { bank, prisma } = await telling(false, version);
+    await prisma.tag.create({ data: { name: 'a' } });
+    // The first one asks the server which it is.
+    await prisma.tag.update({ where: { name: 'a' }, data: { colour: 'green' } });
+    const client = await bank.pool.connect();
+    // The pool's next one, and so the transaction's.
+    client.release();
+    const query = client.query.bind(client) as (...given: unknown[]) => Promise<unknown>;
+    let asked = 0;
+    let most = 0;
+    const texts: string[] = [];
+    Object.assign(client, {
+      async query(given: { text: string }, ...rest: unknown[]) {
+        most = Math.max(most, ++asked);
+        texts.push(given.text.trim().slice(0, 6).toLowerCase());
+        try {
+          return await query(given, ...rest);
+        } finally {
+          asked--;
+        }
+      },
+    });
+    await prisma.$transaction((tx) => tx.tag.update({ where: { name: 'a' }, data: { colour: 'red' } }));
 
-  expect(texts).toEqual(['begin', 'select', 'update', 'insert']);
-  expect(most).toBe(1);
+    expect(texts).toEqual(asks);
+    expect(most).toBe(1);
+  },
+);
+
+test('a statement of the application’s own that comes between is run as it is', async () => {
+  const { bank, prisma } = await telling(false);
+  await prisma.tag.createMany({ data: [{ name: 'a' }, { name: 'b', colour: 'yellow' }] });
+  const where = { name: 'a' };
+  await prisma.tag.update({ where, data: { colour: 'green' } });
+  const answers = await prisma.$transaction((tx) =>
+    Promise.all([
+      tx.$queryRawUnsafe(`UPDATE "Tag" SET colour = 'red' WHERE name = 'b' RETURNING name, colour`),
+      tx.tag.update({ where, data: { colour: 'blue' } }),
+    ]),
+  );
+
+  expect(answers).toEqual([[{ name: 'b', colour: 'red' }], { name: 'a', colour: 'blue' }]);
+  expect((await history(bank)).at(-1)).toBe('update tag/a colour: "green" → "blue"');
 });
 
 test('by another adapter events are written at once', async () => {

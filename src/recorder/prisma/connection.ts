@@ -1,21 +1,20 @@
 /**
- * Our own statements in a transaction, straight to the driver that Prisma's adapter has for it. What is read is sent
- * before the operation that it is read for, which Prisma gets ready meanwhile; what is written waits, and is sent with
- * COMMIT, at once with it where the driver can. An update thus takes one round trip more, and not two:
+ * Our own statements in a transaction, straight to the driver that Prisma's adapter has for it. What is read is told by
+ * the operation's own statement (old-row.ts), or sent before it, while Prisma gets that ready; what is written waits,
+ * and is sent with COMMIT, at once with it where the driver can. An update thus takes no round trip more, or one:
  *
- *     BEGIN   SELECT … FOR NO KEY UPDATE   UPDATE … RETURNING   INSERT INTO … parcel; COMMIT
+ *     BEGIN   UPDATE … RETURNING …, old.…                         INSERT INTO … parcel; COMMIT
+ *     BEGIN   SELECT … FOR NO KEY UPDATE   UPDATE … RETURNING …   INSERT INTO … parcel; COMMIT
  *
  * None is sent when the transaction has ended: its connection may be somebody else's by then.
  */
 import type { PgQueryable } from '../../outbox/statement.ts';
 import { RecorderError } from '../errors.ts';
+import { type Asking, type DriverAnswer, type OldRow, Wish } from './old-row.ts';
 
 /** Of `@prisma/driver-adapter-utils`: what is used here. */
 export interface DriverTransaction {
-  queryRaw(query: DriverQuery): Promise<{
-    readonly columnNames: readonly string[];
-    readonly rows: readonly (readonly unknown[])[];
-  }>;
+  queryRaw(query: DriverQuery): Promise<DriverAnswer>;
   executeRaw(query: DriverQuery): Promise<number>;
   commit(): Promise<void>;
   rollback(): Promise<void>;
@@ -35,6 +34,17 @@ export interface OwnWay {
   readonly now: PgQueryable;
   /** Sent with COMMIT where that can be, and forgotten with a rollback; for what answers no rows. */
   readonly later: PgQueryable;
+  /** Runs an operation of Prisma's that changes one row, and learns how that was before. */
+  changing<T, Row>(
+    old: OldRow<Row>,
+    run: () => Promise<T>,
+  ): Promise<[PromiseSettledResult<Row | null>, PromiseSettledResult<T>]>;
+}
+
+/** The server behind an adapter. */
+export interface Server {
+  /** As PostgreSQL numbers its versions: 180004. Null while it has not been asked. */
+  version: number | null;
 }
 
 export class Connection implements OwnWay {
@@ -57,16 +67,27 @@ export class Connection implements OwnWay {
   private pending: Promise<unknown> = NOTHING;
   /** To be sent with COMMIT. */
   private waiting: DriverQuery[] = [];
+  /** Of the operation whose first statement is to come. */
+  private wish: Asking | null = null;
+  private readonly server: Server;
 
-  constructor(transaction: DriverTransaction) {
+  constructor(transaction: DriverTransaction, server: Server) {
     const { queryRaw, executeRaw, commit, rollback } = transaction;
     this.driver = { queryRaw: queryRaw.bind(transaction), executeRaw: executeRaw.bind(transaction) };
     this.isPg = transaction.adapterName === '@prisma/adapter-pg';
     // A statement with a name is a message of its own.
     this.joins = transaction.pgOptions?.statementNameGenerator === undefined;
+    this.server = server;
 
     // What Prisma is given to run meanwhile it may get ready, and not send: the order is ours.
     transaction.queryRaw = async (query) => {
+      const { wish } = this;
+      const sql = wish?.widened(query.sql) ?? null;
+      if (wish !== null && sql !== null) {
+        this.wish = null;
+        await this.before(query);
+        return wish.narrowed(await this.driver.queryRaw({ ...query, sql }));
+      }
       await this.before(query);
       return this.driver.queryRaw(query);
     };
@@ -89,6 +110,29 @@ export class Connection implements OwnWay {
     };
   }
 
+  async changing<T, Row>(
+    old: OldRow<Row>,
+    run: () => Promise<T>,
+  ): Promise<[PromiseSettledResult<Row | null>, PromiseSettledResult<T>]> {
+    if (!(await this.tellsOld())) return Promise.allSettled([old.read(), run()]);
+    const wish = new Wish(old);
+    this.wish = wish;
+    const settled = await Promise.allSettled([wish.row, wish.during(run)]);
+    if (this.wish === wish) this.wish = null;
+    return settled;
+  }
+
+  private async tellsOld(): Promise<boolean> {
+    if (!this.isPg || !this.isOpen) return false;
+    try {
+      this.server.version ??= Number((await this.driver.queryRaw(VERSION)).rows[0]?.[0]);
+    } catch {
+      // The transaction has failed before, which the next statement will be told too.
+      return false;
+    }
+    return this.server.version >= TELLS_OLD;
+  }
+
   private async send(text: string, values: readonly unknown[]): Promise<{ readonly rows: unknown[] }> {
     if (!this.isOpen) throw new Ended();
     const answering = this.driver.queryRaw(queryOf(text, values));
@@ -105,6 +149,9 @@ export class Connection implements OwnWay {
 
   /** What of ours has to be there before a statement of others. */
   private async before({ sql }: DriverQuery): Promise<void> {
+    const { wish } = this;
+    this.wish = null;
+    wish?.readItself();
     if (this.pending !== NOTHING) await this.pending;
     if (this.waiting.length > 0 && ASKS_FOR_OURS.test(sql)) await this.flush();
   }
@@ -135,6 +182,13 @@ export class Connection implements OwnWay {
   }
 }
 
+/** From version 18 on. */
+const TELLS_OLD = 180_000;
+const VERSION: DriverQuery = {
+  sql: "select current_setting('server_version_num')",
+  args: [],
+  argTypes: [],
+};
 const COMMIT: DriverQuery = { sql: 'COMMIT', args: [], argTypes: [] };
 const ROLLBACK: DriverQuery = { sql: 'ROLLBACK', args: [], argTypes: [] };
 

@@ -3,7 +3,7 @@
  * before it was extended nothing is known here, and its statements go by Prisma.
  */
 import { AsyncLocalStorage } from 'node:async_hooks';
-import { Connection, type DriverTransaction, type OwnWay } from './connection.ts';
+import { Connection, type DriverTransaction, type OwnWay, type Server } from './connection.ts';
 
 /** Of `@prisma/driver-adapter-utils`: what is used here. */
 export interface AdapterFactory {
@@ -70,11 +70,12 @@ function watchConnects(factory: AdapterFactory): void {
   const connect = factory.connect.bind(factory);
   factory.connect = async () => {
     const adapter = await connect();
+    const server: Server = { version: null };
     const startTransaction = adapter.startTransaction.bind(adapter);
     adapter.startTransaction = async (...given) => {
       const transaction = await startTransaction(...given);
       const start = starting.getStore();
-      if (start !== undefined) start.connection = new Connection(transaction);
+      if (start !== undefined) start.connection = new Connection(transaction, server);
       return transaction;
     };
     return adapter;

@@ -4,9 +4,10 @@
  * An update by a key, with no relation touched, reads before and needs nothing after: the answer tells the new
  * values.
  */
+import type { OwnWay } from './connection.ts';
 import type { Row } from './models.ts';
 import { treeOf, unknownIn } from './nested.ts';
-import { bearsLock, rowsWith } from './rows.ts';
+import { bearsLock, oldRowOf, rowsWith } from './rows.ts';
 import { widen } from './selection.ts';
 import { Raced, referredIn, runAs, type Step, unrecorded } from './step.ts';
 import type { Entry } from './watch.ts';
@@ -23,7 +24,10 @@ export async function one(step: Step): Promise<unknown> {
   const isWide = tree.size > 0 || changing.size > 0 || isDelete;
 
   const values = kind === 'create' ? null : uniqueIn(model, args.where);
-  if (values !== null && !isWide && canOverlap(step)) return oneAtOnce(step, values);
+  const { connection } = step;
+  if (values !== null && !isWide && connection !== null && canOverlap(step)) {
+    return oneAtOnce(step, values, connection);
+  }
 
   const before = kind === 'create' ? null : await find(step, values, isWide);
   const root = await watch.addRoot(model, before);
@@ -42,14 +46,19 @@ export async function one(step: Step): Promise<unknown> {
 }
 
 /** Whether Prisma may be given the operation to get ready while the row is being read: nothing depends on that. */
-function canOverlap({ settings, model, connection }: Step): boolean {
-  return connection !== null && settings.plans.get(model.name)?.acl === null;
+function canOverlap({ settings, model }: Step): boolean {
+  return settings.plans.get(model.name)?.acl === null;
 }
 
-/** The row is read and locked first, because that is sent first. */
-async function oneAtOnce(step: Step, values: Row): Promise<unknown> {
+/** The row is told by the operation itself, or read and locked first, because that is sent first. */
+async function oneAtOnce(step: Step, values: Row, connection: OwnWay): Promise<unknown> {
   const { model, watch } = step;
-  const [found, done] = await Promise.allSettled([find(step, values, false), runOne(step)]);
+  const read = () => find(step, values, false);
+  const old = oldRowOf(watch.reading(model, 'shared'), read);
+  const [found, done] =
+    old === null
+      ? await Promise.allSettled([read(), runOne(step)])
+      : await connection.changing(old, () => runOne(step));
   // The operation failed for no other reason than that.
   if (found.status === 'rejected') throw found.reason;
   if (done.status === 'rejected') throw done.reason;

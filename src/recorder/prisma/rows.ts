@@ -6,6 +6,7 @@
 import type { Run } from '../../outbox/statement.ts';
 import { RecorderError } from '../errors.ts';
 import type { Field, Model, Relation, Row } from './models.ts';
+import type { OldRow } from './old-row.ts';
 import { decoded, type Forms, textOf } from './values.ts';
 
 /** A way to run statements, and in which forms values come back by it. */
@@ -127,6 +128,24 @@ async function read(
   );
 }
 
+/**
+ * A row as it was before a statement that changes it; null where only Prisma can make of it what is needed.
+ *
+ * @param read by a statement of its own.
+ */
+export function oldRowOf(reading: Reading, read: () => Promise<Row | null>): OldRow<Row> | null {
+  const { model, statements } = reading;
+  if (statements.forms === 'prisma') return null;
+  const fields = [...reading.fields].map((name) => fieldOf(model, name));
+  return {
+    table: model.table,
+    columns: (old) => fields.map((field) => expressionOf(field, old)),
+    toRow: (values) =>
+      Object.fromEntries(fields.map((field, i) => [field.name, decoded(field, values[i], 'driver')])),
+    read,
+  };
+}
+
 export function tooMany(model: Model, most: number): RecorderError {
   return new RecorderError(
     'BAD_INPUT',
@@ -134,10 +153,14 @@ export function tooMany(model: Model, most: number): RecorderError {
   );
 }
 
+function selected(field: Field): string {
+  return `${expressionOf(field, 't')} as "${field.name}"`;
+}
+
 // Lists of an enum are a type that adapters do not know.
-function selected({ name, column, labels, list }: Field): string {
+function expressionOf({ column, labels, list }: Field, table: string): string {
   const cast = labels === null ? '' : list ? '::text[]' : '::text';
-  return `t.${column}${cast} as "${name}"`;
+  return `${table}.${column}${cast}`;
 }
 
 function columnsOf(fields: readonly Field[], row: Row): Record<string, unknown> {

@@ -61,6 +61,33 @@ export async function openBank(): Promise<Bank> {
   };
 }
 
+/** Servers that tell how a row was before it is changed, and servers that do not. */
+export const SERVERS = [
+  ['that tells old values', 180_000],
+  ['that does not tell old values', 170_006],
+] as const;
+
+/** An adapter of a server that says it is of this version. */
+export function adapterOf({ pool }: Bank, version: number): PrismaPg {
+  const factory = new PrismaPg(pool);
+  const connect = factory.connect.bind(factory);
+  factory.connect = async () => {
+    const adapter = await connect();
+    const startTransaction = adapter.startTransaction.bind(adapter);
+    adapter.startTransaction = async (...given) => {
+      const transaction = await startTransaction(...given);
+      const queryRaw = transaction.queryRaw.bind(transaction);
+      transaction.queryRaw = async (query) => {
+        const answer = await queryRaw(query);
+        return query.sql.includes('server_version_num') ? { ...answer, rows: [[String(version)]] } : answer;
+      };
+      return transaction;
+    };
+    return adapter;
+  };
+  return factory;
+}
+
 const TRUNCATE = `do $$ begin
   execute (
     select 'truncate ' || string_agg(format('%I.%I', schemaname, tablename), ', ') || ' restart identity cascade'
