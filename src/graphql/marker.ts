@@ -35,12 +35,14 @@ const MarkerInputType = builder.inputRef<MarkerInput>('MarkerInput').implement({
         'What is recorded then, e.g. a `call_lost`; without children. Recording an event under its id removes the marker, so it takes the id of the call.',
     }),
     waitsFor: t.id({
-      description: 'The id of what it is part of: it is not recorded while that is marked itself.',
+      description:
+        'The id of what it is part of, which lies higher: it is not recorded while that is marked itself.',
     }),
     depth: t.int({
       required: true,
       defaultValue: 0,
-      description: 'How many lie above it: what lies higher is recorded first.',
+      description:
+        'How many lie above it, 1 or more where it waits for one: what lies higher is recorded first.',
     }),
   }),
 });
@@ -143,6 +145,9 @@ function toMarker({ event, waitsFor, depth }: MarkerInput, index: number): Marke
   if (waitsFor != null && above === null) throw badInput('`waitsFor` is the id of an event.', index);
   if (above === id) throw badInput('A marker waits for another one, and not for itself.', index);
   if (depth < 0) throw badInput('`depth` is 0 or more.', index);
+  if (above !== null && depth === 0) {
+    throw badInput('What waits for another lies below it: its `depth` is 1 or more.', index);
+  }
   return { id, event: { ...asSent(event), id }, waitsFor: above, depth };
 }
 

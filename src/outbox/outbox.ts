@@ -9,6 +9,7 @@
  * the API to judge, and must not fail the transaction of an application.
  */
 import type { Author, Marker, Parcel, Writing } from './parcel.ts';
+import { putsOf } from './puts.ts';
 import type { Run } from './statement.ts';
 
 /** On which relays listen for what was written. */
@@ -43,7 +44,16 @@ export async function writeParcels(
   const [only] = parcels;
   if (only !== undefined && parcels.length === 1 && ends.length === 0 && marks.length === 0) {
     const { events, resources, waitsFor, above = [], depth } = only;
-    await run(WRITE_ONE, [JSON.stringify(events), JSON.stringify(resources), by, waitsFor, above, depth]);
+    const puts = putsOf(resources);
+    await run(WRITE_ONE, [
+      JSON.stringify(events),
+      JSON.stringify(resources),
+      by,
+      waitsFor,
+      above,
+      depth,
+      puts,
+    ]);
     return { swept: [] };
   }
   const swept = await run<{ id: string }>(WRITE, [
@@ -58,25 +68,30 @@ export async function writeParcels(
 
 // What is written within a transaction of an application, mostly, and planned in a quarter of the time.
 const WRITE_ONE = `
-  insert into eventree_outbox.parcel (events, resources, author, waits_for, above, depth)
-  values ($1::json, $2::json, $3::json, $4::uuid, $5::text[]::uuid[], $6::integer)`;
+  insert into eventree_outbox.parcel (events, resources, author, waits_for, above, depth, puts)
+  values ($1::json, $2::json, $3::json, $4::uuid, $5::text[]::uuid[], $6::integer, $7::text[])`;
 
-// What waits for one of the scopes holds none of them: others that wait for the same must not wait for it.
+// A marker that another transaction brings at the same time is neither seen nor waited for: the scope is marked twice
+// then. A scope that one transaction had marked may have been marked by others that are still open.
 const WRITE = `
   with ended as (
-    delete from eventree_outbox.marker where id = any($4::text[]::uuid[]) returning id
+    delete from eventree_outbox.marker where id = any($4::text[]::uuid[]) returning id, written_in
+  ), remembered as (
+    insert into eventree_outbox.ended (id) select distinct id from ended where written_in <> '0'
   ), marked as (
-    insert into eventree_outbox.marker (id, recorder, event, author, waits_for, depth)
-    select (m.plain->>'id')::uuid, $7::uuid, e.event, $8::json, (m.plain->>'waitsFor')::uuid, (m.plain->>'depth')::integer
+    insert into eventree_outbox.marker (id, recorder, event, author, waits_for, depth, written_in)
+    select
+      (m.plain->>'id')::uuid, $7::uuid, e.event, $8::json, (m.plain->>'waitsFor')::uuid, (m.plain->>'depth')::integer,
+      pg_current_xact_id()
     from json_array_elements($5::json) with ordinality m (plain, nth)
     join json_array_elements($6::json) with ordinality e (event, nth) using (nth)
-    on conflict (id) do nothing
+    where not exists (select from eventree_outbox.marker k where k.id = (m.plain->>'id')::uuid)
   ), written as (
-    insert into eventree_outbox.parcel (events, resources, author, waits_for, above, depth, ends)
+    insert into eventree_outbox.parcel (events, resources, author, waits_for, above, depth, ends, puts)
     select
       e.events, r.resources, $8::json, (p.plain->>'waitsFor')::uuid,
       array(select json_array_elements_text(p.plain->'above'))::uuid[], (p.plain->>'depth')::integer,
-      case when p.plain->>'waitsFor' = any($4::text[]) then '{}' else $4::text[]::uuid[] end
+      $4::text[]::uuid[], array(select json_array_elements_text(p.plain->'puts'))
     from json_array_elements($1::json) with ordinality p (plain, nth)
     join json_array_elements($2::json) with ordinality e (events, nth) using (nth)
     join json_array_elements($3::json) with ordinality r (resources, nth) using (nth)
@@ -87,7 +102,14 @@ const WRITE = `
 /** Plain values apart from JSON of others, which is not looked into. */
 function columnsOf(parcels: readonly Parcel[]): [plain: string, events: string, resources: string] {
   return [
-    JSON.stringify(parcels.map(({ waitsFor, above = [], depth }) => ({ waitsFor, above, depth }))),
+    JSON.stringify(
+      parcels.map(({ waitsFor, above = [], depth, resources }) => ({
+        waitsFor,
+        above,
+        depth,
+        puts: putsOf(resources),
+      })),
+    ),
     JSON.stringify(parcels.map(({ events }) => events)),
     JSON.stringify(parcels.map(({ resources }) => resources)),
   ];
@@ -131,7 +153,7 @@ const OPEN = `
   select (m.plain->>'id')::uuid, $1::uuid, e.event, $5::json, (m.plain->>'waitsFor')::uuid, (m.plain->>'depth')::integer
   from json_array_elements($3::json) with ordinality m (plain, nth)
   join json_array_elements($4::json) with ordinality e (event, nth) using (nth)
-  on conflict (id) do nothing`;
+  on conflict (id, written_in) do nothing`;
 
 export async function renewLease(run: Run, { id, leaseMs }: Lease): Promise<void> {
   await run(
@@ -159,7 +181,7 @@ export async function releaseLease(run: Run, recorder: string): Promise<void> {
 /** Those of the scopes that are marked. */
 export async function markedAmong(run: Run, ids: readonly string[]): Promise<string[]> {
   const marked = await run<{ id: string }>(
-    'select id::text from eventree_outbox.marker where id = any($1::text[]::uuid[])',
+    'select distinct id::text from eventree_outbox.marker where id = any($1::text[]::uuid[])',
     [ids],
   );
   return marked.map(({ id }) => id);
@@ -171,7 +193,10 @@ export async function markedAmong(run: Run, ids: readonly string[]): Promise<str
  */
 export async function leftAmong(run: Run, ids: readonly string[]): Promise<string[]> {
   const left = await run<{ id: string }>(
-    'select id::text from eventree_outbox.marker where id = any($1::text[]::uuid[]) for update skip locked',
+    `with untouched as (
+       select id from eventree_outbox.marker where id = any($1::text[]::uuid[]) for update skip locked
+     )
+     select distinct id::text from untouched`,
     [ids],
   );
   return left.map(({ id }) => id);

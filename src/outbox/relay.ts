@@ -7,19 +7,22 @@
  * kept with the reason, reported and tried again by itself, while the others go on: what refuses it, as a type that
  * is not declared yet, may be mended. Nothing is ever dropped.
  */
+import { randomUUID } from 'node:crypto';
 import { messageOf } from '../base/errors.ts';
 import { startLoop } from '../base/loop.ts';
 import { type Backoff, nextDelay } from '../base/retry.ts';
 import {
   claimParcels,
-  forgetResources,
   isSettled,
+  MOST_PARCELS,
   markRefused,
   removeParcels,
   returnParcels,
   type TakenParcel,
 } from './claim.ts';
 import { codeOf, type Deliver } from './deliver.ts';
+import type { ResourcePut } from './parcel.ts';
+import { holdPuts, letGo, notePuts } from './puts.ts';
 import { type Queryable, runOn } from './statement.ts';
 import { sweepLost } from './sweep.ts';
 
@@ -57,6 +60,8 @@ const PASSING = ['UNAVAILABLE', 'UNREACHABLE', 'RATE_LIMITED', 'INTERNAL_SERVER_
 /** What upsets the server so often is taken for refused: it must not hold up the others for ever. */
 const MOST_UPSETS = 5;
 const MOST_GROUPED_EVENTS = 200;
+/** Scopes that are looked at by name; where more have ended, all are looked at. */
+const MOST_FREED = 1_000;
 /** The wait before a refused parcel is tried again lies below 2, 4, 8, … s, and 5 minutes at most. */
 const REFUSED: Backoff = { firstMs: 2_000, mostMs: 300_000 };
 const INTERVAL_MS = 1_000;
@@ -74,10 +79,14 @@ export function startRelay({
   claimMs = CLAIM_MS,
 }: RelayOptions): Relay {
   const run = runOn(database);
+  const claimant = { relay: randomUUID(), claimMs };
+  /** Scopes that have ended with what was moved here last: what waited for them may be free. */
+  const freed = new Set<string>();
   const waiting = new Set<{ resolve(): void; reject(error: Error): void }>();
   // After a start, and after what went wrong, recorders that could not reach the database are given time to say that
   // they are alive.
   let sweepAt = performance.now() + sweepIntervalMs * 2;
+  let lookAtAllAt = 0;
   let stopped: Promise<void> | undefined;
 
   const loop = startLoop({
@@ -96,7 +105,7 @@ export function startRelay({
       await sweepLost(run);
       sweepAt = performance.now() + sweepIntervalMs;
     }
-    const taken = await claimParcels(run, claimMs);
+    const taken = await take(asking.length > 0);
     if (taken.length > 0) {
       await moveAll(taken, stopping);
       return true;
@@ -110,6 +119,19 @@ export function startRelay({
     return false;
   }
 
+  /**
+   * Looks at what waits for scopes that have ended here. At what waits for any scope it looks once in an interval, and
+   * as long as that may bring more: who else ends a scope tells nobody.
+   */
+  async function take(isAsked: boolean): Promise<TakenParcel[]> {
+    const isAll = isAsked || performance.now() >= lookAtAllAt;
+    const taken = await claimParcels(run, claimant, isAll ? undefined : [...freed]);
+    const isFruitful = taken.some(({ chain: [scope] }) => scope !== undefined && !freed.has(scope));
+    if (isAll && !isFruitful && taken.length < MOST_PARCELS) lookAtAllAt = performance.now() + intervalMs;
+    if (taken.length === 0) freed.clear();
+    return taken;
+  }
+
   /** @throws what passes; what is not moved is given back. */
   async function moveAll(taken: readonly TakenParcel[], stopping: AbortSignal): Promise<void> {
     const left = new Set(taken.map(({ id }) => id));
@@ -121,7 +143,15 @@ export function startRelay({
       }
     } finally {
       if (left.size > 0) await returnParcels(run, [...left], []).catch(onError);
+      if (!taken.every(isPlain)) await letGo(run, claimant.relay).catch(onError);
     }
+  }
+
+  async function remove(ids: readonly string[]): Promise<void> {
+    for (const scope of await removeParcels(run, ids)) freed.add(scope);
+    if (freed.size <= MOST_FREED) return;
+    freed.clear();
+    lookAtAllAt = 0;
   }
 
   /** Moves a group at once. @returns those that are to be tried one by one. */
@@ -133,28 +163,36 @@ export function startRelay({
       if (isPassing(error) && !isUpset(error)) throw error;
       return group;
     }
-    await removeParcels(
-      run,
-      group.map(({ id }) => id),
-    );
+    await remove(group.map(({ id }) => id));
     return [];
   }
 
   /**
-   * Puts the parcel's resources, once: put again with events that were refused, it would undo what has been said of
-   * them since.
+   * Puts the parcel's resources, each once: put again with what was refused, it would undo what has been said of it
+   * since. Null where another relay is at them: by the time that the claim has run out, it is done.
    */
-  async function withoutResources(parcel: TakenParcel): Promise<TakenParcel> {
-    if (parcel.resources.length === 0) return parcel;
-    await deliver([{ ...parcel, events: [] }]);
-    await forgetResources(run, parcel.id);
+  async function withoutResources(parcel: TakenParcel): Promise<TakenParcel | null> {
+    if (isPlain(parcel)) return parcel;
+    const wanted = await holdPuts(run, parcel, claimant);
+    if (wanted === null) return null;
+    const put: ResourcePut[] = [];
+    try {
+      for (const resource of wanted) {
+        await deliver([{ ...parcel, events: [], resources: [resource] }]);
+        put.push(resource);
+      }
+    } finally {
+      if (put.length > 0) await notePuts(run, parcel.id, put, wanted.slice(put.length));
+    }
     return { ...parcel, resources: [] };
   }
 
   async function moveOne(parcel: TakenParcel, left: Set<string>): Promise<void> {
     const { id, attempts } = parcel;
     try {
-      await deliver([await withoutResources(parcel)]);
+      const plain = await withoutResources(parcel);
+      if (plain === null) return;
+      await deliver([plain]);
     } catch (error) {
       if (isPassing(error) && !(isUpset(error) && attempts + 1 >= MOST_UPSETS)) {
         if (isUpset(error)) {
@@ -168,7 +206,7 @@ export function startRelay({
       onRefused(error, parcel);
       return;
     }
-    await removeParcels(run, [id]);
+    await remove([id]);
     left.delete(id);
   }
 

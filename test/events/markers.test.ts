@@ -65,3 +65,22 @@ test('a marker that a transaction of an application is at work on holds up nobod
   client.release();
   expect(await marked(call)).toEqual([call]);
 });
+
+test('a call that was marked twice holds up nobody either: the marker that nobody is at work on is removed', async () => {
+  const call = v7();
+  const journal = newJournal();
+  await mark(call);
+  const client = await world().db.connect();
+  await client.query('begin');
+  await client.query('delete from eventree_outbox.marker where id = $1', [call]);
+  await world().db.query(
+    `insert into eventree_outbox.marker (id, recorder, event, written_in)
+     select id, recorder, event, pg_current_xact_id() from eventree_outbox.marker where id = $1`,
+    [call],
+  );
+  await record([{ id: call, journal, type: 'call' }]);
+  expect(await marked(call)).toEqual([call]);
+  await client.query('commit');
+  client.release();
+  expect(await marked(call)).toEqual([]);
+});

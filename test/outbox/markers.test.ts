@@ -162,6 +162,12 @@ describe('markers by the API', () => {
       lease([{ ...lostOf(call()), waitsFor: 'nothing' }]),
       {},
     ],
+    [
+      'that waits for another and is not below it',
+      'BAD_USER_INPUT',
+      lease([{ ...lostOf(call()), waitsFor: call().id }]),
+      {},
+    ],
     ['at a depth below 0', 'BAD_USER_INPUT', lease([{ ...lostOf(call()), depth: -1 }]), {}],
     ['of more than 1,000', 'LIMIT_EXCEEDED', lease(Array.from({ length: 1_001 }, () => lostOf(call()))), {}],
   ])('are not opened %s: %s', async (_, code, variables, options) => {
@@ -227,6 +233,22 @@ test('a token that was revoked on another server a moment ago opens none', async
   const revoke = 'mutation { revokeTokens(input: { subject: "user/gone" }) { subject } }';
   await world.ask(revoke, {}, { server: other });
   expect(codeOf(await world.send(OPEN, lease([lostOf(call())]), { token, server }))).toBe('UNAUTHENTICATED');
+});
+
+test('what was marked by a token that is revoked is not recorded', async () => {
+  const world = await openWorld({ environment: { EVENTREE_LOG_LEVEL: 'fatal' } });
+  const run = runOn(world.db);
+  const [stolen, kept] = [call(), call()];
+  const token = await world.token({ subject: 'gone', ageSeconds: 60 });
+  await world.ask(OPEN, lease([lostOf(stolen)]), { token });
+  await world.ask(OPEN, lease([lostOf(kept)]), { token: await world.token({ subject: 'teller' }) });
+  await world.ask('mutation { revokeTokens(input: { subject: "user/gone" }) { subject } }');
+  await passLeases(world);
+  await vi.waitUntil(async () => (await markersIn(run)).length === 0, PATIENCE);
+  await vi.waitUntil(async () => (await parcelsIn(run)).every(({ error }) => error !== null), PATIENCE);
+  expect(await parcelsIn(run)).toMatchObject([{ error: expect.stringMatching(/^UNAUTHENTICATED: /) }]);
+  const { rows } = await world.db.query('select id from event where id = any($1)', [[stolen.id, kept.id]]);
+  expect(rows).toEqual([{ id: kept.id }]);
 });
 
 test('a subject has as many markers open as it may, those counted that are lost and cannot be recorded', async () => {

@@ -18,7 +18,7 @@ import {
   writer,
 } from './support/outbox.ts';
 
-const CLAIM_MS = 30_000;
+const BY = { relay: randomUUID(), claimMs: 30_000 };
 
 describe.each(DRIVERS)('over %s', (_, open) => {
   const openRun = async () => {
@@ -38,7 +38,7 @@ describe.each(DRIVERS)('over %s', (_, open) => {
     });
     await write(run, { parcels: [given] }, writer('user/teller'));
 
-    expect(await claimParcels(run, CLAIM_MS)).toEqual([
+    expect(await claimParcels(run, BY)).toEqual([
       {
         id: expect.any(String),
         chain: [],
@@ -85,7 +85,7 @@ describe.each(DRIVERS)('over %s', (_, open) => {
     await releaseLease(run, gone.recorder);
     expect(await sweepLost(run)).toBe(1);
     expect(await markersIn(run)).toEqual([open.id]);
-    expect(await claimParcels(run, CLAIM_MS)).toMatchObject([
+    expect(await claimParcels(run, BY)).toMatchObject([
       { events: [{ ...lost, type: 'call_lost' }], author: gone.author, lost: true },
     ]);
   });
@@ -119,6 +119,27 @@ test('a lease holds as long as it is renewed, and no longer', async () => {
   expect(await sweepLost(run)).toBe(0);
   await pass(2_000);
   expect(await sweepLost(run)).toBe(1);
+});
+
+test('a recorder is forgotten when it is silent and has marked nothing: who names ever new ones fills no table', async () => {
+  const { run } = await openOutbox();
+  const [silent, lost, alive] = [writer(), writer(), writer()];
+  const known = async () => {
+    const rows = await run<{ id: string }>('select id::text from eventree_outbox.recorder', []);
+    return rows.map(({ id }) => id).toSorted();
+  };
+  const left = markerOf(call());
+  for (const { recorder: id } of [silent, alive]) await renewLease(run, { id, leaseMs: 60_000 });
+  await openMarkers(run, { id: lost.recorder, leaseMs: 60_000 }, [left], null);
+  await sweepLost(run);
+  expect(await known()).toHaveLength(3);
+
+  await run('update eventree_outbox.recorder set expires_at = now() where id <> $1', [alive.recorder]);
+  // One that has marked something may still say that it is alive, until that is taken for lost.
+  expect(await sweepLost(run)).toBe(1);
+  expect(await known()).toEqual([lost.recorder, alive.recorder].toSorted());
+  await sweepLost(run);
+  expect(await known()).toEqual([alive.recorder]);
 });
 
 test('opening a marker renews a lease of which half is over, and no other: calls must not wait for each other', async () => {
@@ -176,7 +197,7 @@ describe('a parcel is taken', () => {
     const { run } = await openOutbox();
     const [a, b, c] = [note('a'), note('b'), note('c')];
     await write(run, { parcels: [parcel([a], { depth: 1 }), parcel([b]), parcel([c])] });
-    const taken = await claimParcels(run, CLAIM_MS);
+    const taken = await claimParcels(run, BY);
     expect(taken.map(({ events }) => events[0]?.message)).toEqual(['b', 'c', 'a']);
   });
 
@@ -188,19 +209,19 @@ describe('a parcel is taken', () => {
     const innerMark = markerOf(inner, { waitsFor: outer.id, depth: 1 });
     const below = parcel([note('below', { parentId: inner.id })], { waitsFor: inner.id, depth: 2 });
     await write(run, { parcels: [below], marks: [innerMark] }, by);
-    expect(await claimParcels(run, CLAIM_MS)).toEqual([]);
+    expect(await claimParcels(run, BY)).toEqual([]);
 
     // The inner one has ended, within the outer that goes on.
     const ofInner = parcel([{ ...inner, parentId: outer.id }], { waitsFor: outer.id, depth: 1 });
     await write(run, { parcels: [ofInner], ends: [inner.id] }, by);
-    expect(await claimParcels(run, CLAIM_MS)).toEqual([]);
+    expect(await claimParcels(run, BY)).toEqual([]);
 
     // Each waits for the one above it to be moved, not only to be written, whoever moves it.
     await write(run, { parcels: [parcel([outer])], ends: [outer.id] }, by);
     const order: unknown[] = [];
     for (let round = 0; round < 3; round++) {
-      const taken = await claimParcels(run, CLAIM_MS);
-      expect(await claimParcels(run, CLAIM_MS)).toEqual([]);
+      const taken = await claimParcels(run, BY);
+      expect(await claimParcels(run, BY)).toEqual([]);
       order.push(...taken.map(({ events }) => events[0]?.id));
       await run('delete from eventree_outbox.parcel where id = any($1::bigint[])', [
         taken.map(({ id }) => id),
@@ -214,15 +235,15 @@ describe('a parcel is taken', () => {
     const scope = call();
     const below = () => parcel([note('x', { parentId: scope.id })], { waitsFor: scope.id, depth: 1 });
     await write(run, { parcels: [parcel([scope]), below(), below()], ends: [scope.id] });
-    expect(await claimParcels(run, CLAIM_MS)).toHaveLength(1);
+    expect(await claimParcels(run, BY)).toHaveLength(1);
     await run('delete from eventree_outbox.parcel where depth = 0', []);
-    expect(await claimParcels(run, CLAIM_MS)).toHaveLength(2);
+    expect(await claimParcels(run, BY)).toHaveLength(2);
   });
 
   test('by one of several that take them at once', async () => {
     const { run } = await openOutbox();
     await write(run, { parcels: Array.from({ length: 300 }, (_, nth) => parcel([note(String(nth))])) });
-    const taken = await Promise.all(Array.from({ length: 8 }, () => claimParcels(run, CLAIM_MS)));
+    const taken = await Promise.all(Array.from({ length: 8 }, () => claimParcels(run, BY)));
     const ids = taken.flat().map(({ id }) => id);
     expect(new Set(ids).size).toBe(ids.length);
     expect(ids.length).toBeGreaterThanOrEqual(100);
@@ -231,10 +252,10 @@ describe('a parcel is taken', () => {
   test('again when the claim of who took it has run out', async () => {
     const { run } = await openOutbox();
     await write(run, { parcels: [parcel([call()])] });
-    expect(await claimParcels(run, CLAIM_MS)).toHaveLength(1);
-    expect(await claimParcels(run, 0)).toHaveLength(0);
-    await run(`update eventree_outbox.parcel set retry_at = retry_at - interval '31 s'`, []);
-    expect(await claimParcels(run, CLAIM_MS)).toHaveLength(1);
+    expect(await claimParcels(run, BY)).toHaveLength(1);
+    expect(await claimParcels(run, { ...BY, claimMs: 0 })).toHaveLength(0);
+    await run(`update eventree_outbox.parcel set claimed_until = claimed_until - interval '31 s'`, []);
+    expect(await claimParcels(run, BY)).toHaveLength(1);
   });
 
   test('alone where it is large: what is taken fits into memory', async () => {
@@ -245,7 +266,7 @@ describe('a parcel is taken', () => {
       parcels: [parcel([note('small')]), parcel([large()]), parcel([large()]), parcel([large()])],
     });
     const counts = [];
-    for (let round = 0; round < 4; round++) counts.push((await claimParcels(run, CLAIM_MS)).length);
+    for (let round = 0; round < 4; round++) counts.push((await claimParcels(run, BY)).length);
     expect(counts).toEqual([3, 1, 0, 0]);
   });
 });

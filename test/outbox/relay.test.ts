@@ -1,4 +1,6 @@
-import { describe, expect, test, vi } from 'vitest';
+import { randomUUID } from 'node:crypto';
+import { describe, expect, onTestFinished, test, vi } from 'vitest';
+import { claimParcels } from '../../src/outbox/claim.ts';
 import type { Deliver } from '../../src/outbox/deliver.ts';
 import { openMarkers, releaseLease } from '../../src/outbox/outbox.ts';
 import { runOn } from '../../src/outbox/statement.ts';
@@ -8,6 +10,7 @@ import {
   deliverTo,
   journalOf,
   markerOf,
+  markersIn,
   note,
   openOutbox,
   openRelay,
@@ -288,6 +291,20 @@ describe('a relay', () => {
     expect(await told([inner.id])).toMatchObject([{ type: 'call_lost', parent: null }]);
   });
 
+  test('records below the next scope above what hangs below a call that is not kept, and finds it there again', async () => {
+    const { run } = await openOutbox();
+    const deliver = await deliverTo(world());
+    const [outer, inner] = [call(), call()];
+    const below = note('below', { parentId: inner.id });
+    await write(run, {
+      parcels: [parcel([outer]), parcel([below], { waitsFor: inner.id, above: [outer.id], depth: 2 })],
+    });
+    const taken = await claimParcels(run, { relay: randomUUID(), claimMs: 30_000 });
+    // As a relay does that is killed before it removes them, and then another one.
+    for (let times = 0; times < 2; times++) for (const one of taken) await deliver([one]);
+    expect(await told([below.id])).toMatchObject([{ parent: outer.id }]);
+  });
+
   test('says that all is settled when only what waits for an open scope is left', async () => {
     const { pool, run } = await openOutbox();
     const by = writer();
@@ -349,9 +366,73 @@ describe('a relay', () => {
     await expect(relay.settled()).rejects.toThrow('stopped');
     await relay.stop();
     expect(await parcelsIn(run)).toMatchObject([{ id: '2' }]);
-    const { rows } = await pool.query('select retry_at from eventree_outbox.parcel');
-    expect(rows).toEqual([{ retry_at: null }]);
+    const { rows } = await pool.query('select claimed_until from eventree_outbox.parcel');
+    expect(rows).toEqual([{ claimed_until: null }]);
     await expect(relay.settled()).rejects.toThrow('stopped');
+  });
+});
+
+describe('a relay takes for lost whose lease has ended only after two of its intervals', () => {
+  /** Time passes when it is told to, and a call is left behind by a process that is gone. */
+  async function openTime() {
+    const { pool, run } = await openOutbox();
+    let now = performance.now();
+    const clock = vi.spyOn(performance, 'now').mockImplementation(() => now);
+    onTestFinished(() => clock.mockRestore());
+    let rounds = 0;
+    let failing: Error | null = null;
+    const relay = openRelay(
+      {
+        query(text, values) {
+          if (failing !== null) return Promise.reject(failing);
+          if (text.includes('claimed_until')) rounds++;
+          return pool.query(text, values);
+        },
+      },
+      { deliver: async () => {}, sweepIntervalMs: 1_000, intervalMs: 5 },
+    );
+    const leaveBehind = () =>
+      openMarkers(run, { id: writer().recorder, leaseMs: 0 }, [markerOf(call())], null);
+    return {
+      relay,
+      run,
+      leaveBehind,
+      /** It has looked several times since. */
+      async pass(ms: number) {
+        now += ms;
+        const before = rounds;
+        await until(async () => rounds > before + 3);
+      },
+      async fail() {
+        const before = relay.failures.length;
+        failing = new Error('The database is away');
+        await until(async () => relay.failures.length > before);
+        failing = null;
+      },
+    };
+  }
+
+  test('from its start', async () => {
+    const { run, pass, leaveBehind } = await openTime();
+    await leaveBehind();
+    await pass(1_999);
+    expect(await markersIn(run)).toHaveLength(1);
+    await pass(1);
+    expect(await markersIn(run)).toEqual([]);
+    await leaveBehind();
+    await pass(1_000);
+    expect(await markersIn(run)).toEqual([]);
+  });
+
+  test('from when it could not do its work: recorders could not reach the database either', async () => {
+    const { run, pass, fail, leaveBehind } = await openTime();
+    await pass(2_000);
+    await leaveBehind();
+    await fail();
+    await pass(1_999);
+    expect(await markersIn(run)).toHaveLength(1);
+    await pass(1);
+    expect(await markersIn(run)).toEqual([]);
   });
 });
 

@@ -184,7 +184,8 @@ test('a server that is killed again and again while it moves parcels loses none 
     // Recorded, and still there.
     if (trees.length - left.length < (await recorded()) / 2) twice++;
     // Nobody waits for the dead one's claim to run out.
-    await world.db.query('update eventree_outbox.parcel set retry_at = null');
+    await world.db.query('update eventree_outbox.parcel set claimed_until = null');
+    await world.db.query('update eventree_outbox.resource set relay = null');
     await server.start();
   }
   await vi.waitUntil(async () => (await parcelsIn(run)).length === 0, { timeout: 60_000, interval: 50 });
