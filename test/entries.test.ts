@@ -1,7 +1,7 @@
 /** What applications import is there once the package is built: from its own folder, and from theirs. */
 import { execFile } from 'node:child_process';
 import { cp, mkdir, mkdtemp, readdir, readFile, rm, symlink, writeFile } from 'node:fs/promises';
-import { createRequire } from 'node:module';
+import { createRequire, isBuiltin } from 'node:module';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -111,6 +111,36 @@ test(
   },
   TIMEOUT_MS,
 );
+
+const COMMENT = /\/\*[\s\S]*?\*\//g;
+/** `import … from`, `export … from`, `import '…'`, `import('…')`, `declare module '…'` */
+const IMPORT =
+  /(?:^(?:import|export)\s[^'"`;=]*?\sfrom\s|^import\s|\bimport\(|^declare module\s)\s*['"]([^'"]+)['"]/gm;
+
+test('what the package imports comes with it; of an optional peer it knows the types alone', async () => {
+  // Prisma's own files are not ours to order.
+  const files = (await readdir(join(built, 'dist'), { recursive: true })).filter(
+    (file) => !file.startsWith('generated'),
+  );
+  const strangers = async (ending: string): Promise<string[]> => {
+    const found = new Set<string>();
+    for (const file of files.filter((name) => name.endsWith(ending))) {
+      const text = await readFile(join(built, 'dist', file), 'utf8');
+      for (const [, name] of text.replaceAll(COMMENT, '').matchAll(IMPORT)) {
+        const [scope, rest] = (name as string).split('/');
+        const library = scope?.startsWith('@') ? `${scope}/${rest}` : scope;
+        if (!isBuiltin(name as string) && !/^\.|^#/.test(name as string)) found.add(library as string);
+      }
+    }
+    expect(found.size).toBeGreaterThan(5);
+    return [...found].filter((name) => !Object.hasOwn(manifest.dependencies, name));
+  };
+  expect(await strangers('.js')).toEqual([]);
+  expect(await strangers('.d.ts')).toEqual(Object.keys(manifest.peerDependencies));
+  for (const name of Object.keys(manifest.peerDependencies)) {
+    expect(manifest.peerDependenciesMeta).toHaveProperty([name, 'optional'], true);
+  }
+});
 
 test('none loads vitest: it is whoever’s runs the tests', async () => {
   const files = (await readdir(join(built, 'dist'), { recursive: true })).filter((file) =>

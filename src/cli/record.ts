@@ -18,6 +18,7 @@ interface RecordOptions extends ConnectionOptions {
   readonly severity?: string;
   readonly category?: string;
   readonly actor?: string;
+  readonly visibleToActor?: true;
   readonly correlationId?: string;
   readonly parent?: string;
   readonly occurredAt?: string;
@@ -34,7 +35,8 @@ Examples:
   eventree record note --message "Moved to the new rack" --resource host/db-1
   eventree record deployment.start --resource deployment/847 --attribute branch=main --attribute attempt=2
   eventree record note --message "See payload" --payload '{"lines": 12}' --severity high
-  eventree record note --message "From a file" --payload @report.json`;
+  eventree record note --message "From a file" --payload @report.json
+  eventree record note --message "It went well" --resource host/db-1 --actor user/jane --visible-to-actor`;
 
 const RECORD = `mutation ($input: RecordEventInput!) { recordEvent(input: $input) { event { kept ${EVENT_FIELDS} } } }`;
 
@@ -54,6 +56,7 @@ export function declare(command: Command, exitWith: (code: number) => void): voi
     .option('--severity <level>', SEVERITIES.join(', '), oneOf(SEVERITIES))
     .option('--category <name>', CATEGORIES.join(', '), oneOf(CATEGORIES))
     .option('--actor <claim>', 'who caused it, as in user/jane (default: you)')
+    .option('--visible-to-actor', 'its actor sees it, whatever the ACL of the resource says')
     .option('--correlation-id <text>', 'what ties it to events elsewhere')
     .option('--parent <id>', 'the event it happened as part of')
     .option('--occurred-at <time>', 'when it happened, as in 2026-11-20T23:18:04Z (default: now)')
@@ -71,6 +74,7 @@ async function record(type: string, options: RecordOptions): Promise<void> {
   const client = await connect(options);
   const { attribute = [], parent: parentId } = options;
   const { journal, resource, message, severity, category, actor, correlationId, occurredAt, id } = options;
+  const { visibleToActor } = options;
   const kinds = attribute.length === 0 ? new Map<string, string>() : await attributeKinds(client);
   const attributes = Object.fromEntries(
     attribute.map(({ name, text }) => [name, attributeValue(text, kinds.get(name))]),
@@ -86,6 +90,7 @@ async function record(type: string, options: RecordOptions): Promise<void> {
     severity,
     category,
     actor,
+    visibleToActor,
     correlationId,
     parentId,
     occurredAt,

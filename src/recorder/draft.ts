@@ -1,6 +1,6 @@
 /**
  * From what an application says of an event to the event as it is recorded: with its id, its place and what it takes
- * over from its call, and without secrets.
+ * over from its call, without secrets, and with what is private in its private payload.
  */
 import type { Json } from '../base/json.ts';
 import { isUuid7 } from '../base/uuid7.ts';
@@ -8,7 +8,8 @@ import type { NewEvent } from '../client/event.ts';
 import type { PlacedEvent } from '../outbox/parcel.ts';
 import { RecorderError } from './errors.ts';
 import { newId } from './id.ts';
-import { cleanText, REDACTED, type Redactor } from './redact.ts';
+import { isNaming } from './pairs.ts';
+import { isStub, PRIVATE, REDACTED, type Redactor } from './redact.ts';
 import type { AddedEvent } from './scope.ts';
 import { addChild, type Node, type NodeKind, newNode } from './tree.ts';
 
@@ -65,29 +66,106 @@ function draftEvent(
     placed.occurredAt ??= new Date().toISOString();
   }
   if (parentId !== null) placed.parentId = parentId;
-  if (typeof placed.message === 'string') placed.message = cleanText(placed.message);
-  if (event.attributes != null) placed.attributes = safeAttributes(event.attributes, redactor);
-  if (event.payload != null) placed.payload = redactor.json(event.payload) ?? null;
-  if (event.privatePayload != null) placed.privatePayload = redactor.json(event.privatePayload) ?? null;
-  return placed;
+  if (typeof placed.message === 'string') placed.message = redactor.text(placed.message);
+  return Object.assign(placed, safeContents(event, redactor));
 }
 
 /** Not taken over as they are: the recorder's own, or given by the place. */
 const OWN: ReadonlySet<string> = new Set(['always', 'children', 'parentId', 'journal', 'id']);
-/** Attributes that tell by name which value the event is about. */
-const NAMING = ['attribute', 'field'] as const;
 
-/** The names of attributes are declared, and so are no secrets; what stands in them may hold some. */
+/** What an event tells beside its envelope. */
+export interface Contents {
+  readonly attributes?: Readonly<Record<string, unknown>> | null | undefined;
+  readonly payload?: unknown;
+  readonly privatePayload?: unknown;
+}
+
+export interface SafeContents {
+  attributes?: Record<string, Json>;
+  payload?: Json;
+  privatePayload?: Json;
+}
+
+/**
+ * The same without secrets. What is private stands in the private payload, by where it was: `{ params: { iban: … },
+ * payload: { 'card.number': … } }`.
+ */
+export function safeContents(
+  { attributes, payload, privatePayload }: Contents,
+  redactor: Redactor,
+): SafeContents {
+  const safe: SafeContents = {};
+  const apart: Record<string, Json> = {};
+  if (attributes != null) safe.attributes = safeAttributes(attributes, redactor, apart);
+  if (payload != null) {
+    const split = redactor.split(payload);
+    safe.payload = split.open ?? null;
+    if (split.apart !== null) apart.payload = split.apart;
+  }
+  if (privatePayload != null) safe.privatePayload = redactor.json(privatePayload) ?? null;
+  const isParted = Object.keys(apart).length > 0;
+  if (isParted) safe.privatePayload = joined(safe.privatePayload, apart);
+  return safe;
+}
+
+/**
+ * A private payload with more in it; what both have is as the later says. One that has no names of its own, or has a
+ * value where the other has some, stands below `given`.
+ */
+export function joined(before: unknown, more: Readonly<Record<string, Json>>): Json {
+  if (before === undefined || before === null) return more;
+  const both = isRecord(before) ? Object.keys(more).filter((name) => Object.hasOwn(before, name)) : [];
+  const fits = isRecord(before) && both.every((name) => isRecord(before[name]) && isRecord(more[name]));
+  if (!fits) return { given: before as Json, ...more };
+  const merged = both.map((name) => [name, { ...(before[name] as object), ...(more[name] as object) }]);
+  return { ...before, ...more, ...Object.fromEntries(merged) };
+}
+
+function isRecord(value: unknown): value is Readonly<Record<string, Json>> {
+  return typeof value === 'object' && value !== null && !Array.isArray(value);
+}
+
+/** Of what another attribute names. They are JSON, and may be a stub; of what kind a `value` is nobody knows here. */
+const STUBBED: ReadonlySet<string> = new Set(['old', 'new']);
+
+/**
+ * The names of attributes are declared, and so are no secrets; what stands in them may hold some. One that is private
+ * by its own name is left out, as one that is declared so is for who may not see it: a stub might not be of its kind.
+ */
 function safeAttributes(
   given: Readonly<Record<string, unknown>>,
   redactor: Redactor,
-): Readonly<Record<string, Json>> {
+  apart: Record<string, Json>,
+): Record<string, Json> {
   const attributes: Record<string, Json> = {};
-  const isOfSecret = NAMING.some((name) => typeof given[name] === 'string' && redactor.isSecret(given[name]));
-  for (const name of Object.keys(given)) {
-    const isHidden = isOfSecret && (name === 'old' || name === 'new') && given[name] != null;
-    const value = isHidden ? REDACTED : redactor.json(given[name]);
-    if (value !== undefined) attributes[name] = value;
+  const names = Object.keys(given);
+  const naming = names.find((name) => isNaming(name) && isHidden(given[name], redactor));
+  const about = naming === undefined ? null : (given[naming] as string);
+  for (const name of names) {
+    const value = given[name];
+    const isStubbed = STUBBED.has(name);
+    if (about !== null && value != null && (isStubbed || name === 'value')) {
+      const { open, apart: hidden } = hiddenBy(about, value, redactor);
+      if (isStubbed) attributes[name] = open;
+      if (hidden !== null) apart[name] = hidden;
+    } else if (redactor.isPrivate(name)) {
+      const hidden = isStub(value) ? null : redactor.json(value);
+      if (hidden != null) apart[name] = hidden;
+    } else {
+      const { open, apart: hidden } = redactor.split(value);
+      if (open !== undefined) attributes[name] = open;
+      if (hidden !== null) apart[name] = hidden;
+    }
   }
   return attributes;
+}
+
+function isHidden(name: unknown, redactor: Redactor): boolean {
+  return typeof name === 'string' && (redactor.isSecret(name) || redactor.isPrivate(name));
+}
+
+function hiddenBy(name: string, value: unknown, redactor: Redactor): { open: string; apart: Json | null } {
+  if (redactor.isSecret(name)) return { open: REDACTED, apart: null };
+  if (isStub(value)) return { open: value, apart: null };
+  return { open: PRIVATE, apart: redactor.json({ [name]: value }) ?? null };
 }

@@ -5,7 +5,7 @@
 import { relative } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import type { Json } from '../base/json.ts';
-import { cleanText, cutText, type Redactor } from './redact.ts';
+import { cleanText, type Redactor } from './redact.ts';
 
 /** Whether an error belongs to what the function is for, as a refusal does: its stack is then not kept. */
 export type IsExpected = (error: unknown) => boolean;
@@ -42,7 +42,7 @@ export function failureFacts(error: unknown, redactor: Redactor, isExpected: IsE
     error: nameOf(error),
     ...(value !== undefined && { error_value: value }),
     ...(where !== undefined && { where: cleanText(where).slice(-MOST_NAME_CHARS) }),
-    ...(isWanted && { stack: cutText(cleanText(stack), MOST_CHARS) }),
+    ...(isWanted && { stack: redactor.text(stack, MOST_CHARS) }),
   };
 }
 

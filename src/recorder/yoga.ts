@@ -5,19 +5,14 @@
  *
  *     createYoga({ schema, plugins: [useEventree({ recorder, actor: ({ user }) => user?.claim })] })
  */
-import {
-  type DocumentNode,
-  type ExecutionResult,
-  type FragmentDefinitionNode,
-  getOperationAST,
-  Kind,
-  OperationTypeNode,
-  type SelectionSetNode,
-} from 'graphql';
+import type { ExecutionResult } from 'graphql';
 import type { Plugin, YogaInitialContext } from 'graphql-yoga';
 import type { CallOptions, Recorder } from './recorder.ts';
 import type { Session } from './session.ts';
 import { readTrace } from './trace.ts';
+import { nameOf, operationOf, paramsOf, type RecordedOperation } from './yoga-operation.ts';
+
+export type { RecordedOperation };
 
 type Of<Context, Value> = (context: Context) => Value | null | undefined | Promise<Value | null | undefined>;
 
@@ -32,24 +27,14 @@ export interface EventreeOptions<Context> {
   readonly session?: Of<Context, Session | string>;
   /** Left out, or nothing given: the trace's id, where the request belongs to one. */
   readonly correlationId?: Of<Context, string>;
-  /** Names of variables that only owners see. */
+  /** Names of arguments, at any depth, that only owners see; see CallOptions. */
   readonly private?: readonly string[];
   /** False: nothing is left of an operation within which the process ends. */
   readonly marker?: boolean;
 }
 
-export interface RecordedOperation {
-  readonly type: 'query' | 'mutation';
-  /** As the client calls it; null where it has no name. */
-  readonly name: string | null;
-  /** What is asked for, whatever the client calls it. */
-  readonly fields: readonly string[];
-}
-
 /** What executing comes to: an answer, or with `@defer` and `@stream` its parts. */
 type Result = ExecutionResult | AsyncIterable<ExecutionResult>;
-
-const MOST_NAME_CHARS = 200;
 
 export function useEventree<Context extends object = Record<never, never>>(
   options: EventreeOptions<YogaInitialContext & Context>,
@@ -63,47 +48,18 @@ export function useEventree<Context extends object = Record<never, never>>(
       if (operation === null) return;
       if (!(options.filter?.(operation, context) ?? operation.type === 'mutation')) return;
       setExecuteFn(async (given) => {
-        const call = await callOptions(options, operation, given.variableValues, context);
+        const params = paramsOf(given.document, given.operationName, given.variableValues);
+        const call = await callOptions(options, operation, params, context);
         return within(options.recorder, nameOf(operation), call, async () => executeFn(given));
       });
     },
   };
 }
 
-/** Null for what there is not. Subscriptions are subscribed to and never executed: none comes here. */
-function operationOf(document: DocumentNode, named: string | null | undefined): RecordedOperation | null {
-  const found = getOperationAST(document, named);
-  if (found == null) return null;
-  const { operation, name, selectionSet } = found;
-  const fields = new Set(fieldsOf(selectionSet, document));
-  const type = operation === OperationTypeNode.MUTATION ? 'mutation' : 'query';
-  return { type, name: name?.value ?? null, fields: [...fields] };
-}
-
-/** Of a document that is valid: its fragments form no ring. */
-function fieldsOf({ selections }: SelectionSetNode, document: DocumentNode): string[] {
-  return selections.flatMap((selection) => {
-    if (selection.kind === Kind.FIELD) return [selection.name.value];
-    const fragment =
-      selection.kind === Kind.INLINE_FRAGMENT ? selection : fragmentOf(document, selection.name.value);
-    return fragment === undefined ? [] : fieldsOf(fragment.selectionSet, document);
-  });
-}
-
-function fragmentOf({ definitions }: DocumentNode, name: string): FragmentDefinitionNode | undefined {
-  return definitions
-    .filter((definition) => definition.kind === Kind.FRAGMENT_DEFINITION)
-    .find((definition) => definition.name.value === name);
-}
-
-function nameOf({ name, fields }: RecordedOperation): string {
-  return (name ?? fields.join(', ')).slice(0, MOST_NAME_CHARS);
-}
-
 async function callOptions<Context extends YogaInitialContext>(
   options: EventreeOptions<Context>,
   operation: RecordedOperation,
-  variables: unknown,
+  params: unknown,
   context: Context,
 ): Promise<CallOptions> {
   const { marker } = options;
@@ -115,7 +71,7 @@ async function callOptions<Context extends YogaInitialContext>(
     options.correlationId?.(context),
   ]);
   return {
-    params: variables ?? {},
+    params,
     ...(options.private !== undefined && { private: options.private }),
     ...(actor != null && { actor }),
     ...(activeClaim != null && { activeClaim }),

@@ -87,6 +87,33 @@ describe('eventree record', () => {
     expect((await recorded(['note', '--parent', parent])).parentId).toBe(parent);
   });
 
+  test('shows the event to its actor where it is told to', async () => {
+    const resource = 'host/hidden';
+    const [jane, john] = await Promise.all(['jane', 'john'].map((subject) => world().token({ subject })));
+    const seenBy = async (id: string, token: string | undefined) => {
+      const query = 'query ($id: ID!) { event(id: $id) { message payload } }';
+      return (await world().ask(query, { id }, { token: token as string })).event;
+    };
+    const args = [
+      'note',
+      '--resource',
+      resource,
+      '--message',
+      'Done',
+      '--payload',
+      '1',
+      '--actor',
+      'user/jane',
+    ];
+    const shown = await recorded([...args, '--visible-to-actor']);
+    expect(shown).toMatchObject({ visibleToActor: true, actor: 'user/jane' });
+    expect(await seenBy(shown.id, jane)).toEqual({ message: 'Done', payload: 1 });
+    expect(await seenBy(shown.id, john)).toBeNull();
+    const hidden = await recorded(args);
+    expect(hidden).not.toHaveProperty('visibleToActor');
+    expect(await seenBy(hidden.id, jane)).toBeNull();
+  });
+
   test('reads attributes by their kinds', async () => {
     const given = {
       words: '12=a b',

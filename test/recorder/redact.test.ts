@@ -5,7 +5,7 @@ import { createRedactor } from '../../src/recorder/redact.ts';
 import { unique, worldForFile } from '../support/world.ts';
 import { eventsIn, recorderOf } from './support/recording.ts';
 
-const { json, isSecret, split } = createRedactor();
+const { json, isSecret } = createRedactor();
 
 describe('a name', () => {
   test.each([
@@ -42,6 +42,7 @@ describe('a name', () => {
     'pinCode',
     'pin1',
     'token2',
+    'secRet',
   ])('%s is of a secret', (name) => expect(isSecret(name)).toBe(true));
 
   test.each([
@@ -245,7 +246,8 @@ describe('a value', () => {
 
   test('is parted where names are private, at any depth', () => {
     const value = { iban: 'DE1', to: [{ iban: 'DE2', token: 't' }], card: { number: 1, pin: 2 }, amount: 3 };
-    expect(split(value, new Set(['iban', 'card']))).toEqual({
+    const { split, json: whole } = createRedactor({ private: ['iban', 'card'] });
+    expect(split(value)).toEqual({
       open: {
         iban: '[private]',
         to: [{ iban: '[private]', token: '[redacted]' }],
@@ -254,7 +256,125 @@ describe('a value', () => {
       },
       apart: { iban: 'DE1', 'to.0.iban': 'DE2', card: { number: 1, pin: '[redacted]' } },
     });
-    expect(split(value, new Set(['nope'])).apart).toBeNull();
+    expect(whole(value)).toMatchObject({ iban: 'DE1', card: { number: 1, pin: '[redacted]' } });
+    expect(createRedactor({ private: ['nope'] }).split(value).apart).toBeNull();
+  });
+
+  test('is parted by further names too, of which the others know nothing', () => {
+    const one = createRedactor({ private: ['iban'] });
+    const both = one.withPrivate(['amount']);
+    const value = { iban: 'DE1', amount: 3 };
+    expect(both.split(value).open).toEqual({ iban: '[private]', amount: '[private]' });
+    expect(one.split(value).open).toEqual({ iban: '[private]', amount: 3 });
+    expect(both.isPrivate('amount')).toBe(true);
+  });
+
+  test('that was parted before stays as it is', () => {
+    const { split } = createRedactor({ private: ['iban', 'name'] });
+    const value = { iban: '[private]', name: '[redacted]' };
+    expect(split(value)).toEqual({ open: value, apart: null });
+  });
+});
+
+describe('beside its name, a value', () => {
+  const own = createRedactor({ private: ['iban'] });
+
+  test.each(['name', 'Name', 'key', 'Key', 'header', 'field', 'attribute', 'parameter', 'param', 'variable'])(
+    'that %s names loses its secret',
+    (naming) => {
+      const pair = { [naming]: 'Authorization', value: 'XYZZY', note: 'kept' };
+      expect(json([pair])).toEqual([{ [naming]: 'Authorization', value: '[redacted]', note: 'kept' }]);
+      expect(json({ value: ['XYZZY'], [naming]: 'set-cookie' })).toEqual({
+        value: '[redacted]',
+        [naming]: 'set-cookie',
+      });
+    },
+  );
+
+  test('may stand under several names', () => {
+    const values = { value: 1, values: [2], Value: 3, Values: [4], old: 5, new: 6 };
+    expect(json({ name: 'pin', ...values })).toEqual({
+      name: 'pin',
+      ...Object.fromEntries(Object.keys(values).map((name) => [name, '[redacted]'])),
+    });
+    for (const plain of [
+      { name: 'amount', ...values },
+      { kind: 'password', ...values },
+    ]) {
+      expect(json(plain)).toEqual(plain);
+    }
+    expect(
+      json(
+        new Map([
+          ['name', 'pin'],
+          ['value', '1234'],
+        ]),
+      ),
+    ).toEqual({ name: 'pin', value: '[redacted]' });
+  });
+
+  test('is parted where the name is private', () => {
+    expect(own.split({ to: [{ name: 'iban', value: 'DE1' }] })).toEqual({
+      open: { to: [{ name: 'iban', value: '[private]' }] },
+      apart: { 'to.0.value': 'DE1' },
+    });
+    expect(own.split([['iban', 'DE1']])).toEqual({ open: [['iban', '[private]']], apart: { '0.1': 'DE1' } });
+  });
+
+  test('is found in lists of pairs, as entries are', () => {
+    const entries = Object.entries({ password: 'XYZZY', name: 'jane' });
+    expect(json(entries)).toEqual([
+      ['password', '[redacted]'],
+      ['name', 'jane'],
+    ]);
+    expect(json(new Set([['password', 'XYZZY']]))).toEqual([['password', '[redacted]']]);
+    // Fields, and no values of theirs.
+    expect(json({ fields: ['password', 'email'] })).toEqual({ fields: ['password', 'email'] });
+    expect(json([['token', 'email', 'name']])).toEqual([['token', 'email', 'name']]);
+  });
+
+  test('is found in lists of headers and options', () => {
+    const headers = [
+      'Host',
+      'a',
+      'authorization',
+      'XYZZY',
+      'Cookie',
+      'XYZZY',
+      'X-Api-Key',
+      'XYZZY',
+      'vary',
+      'cookie',
+    ];
+    const options = ['--user', 'jane', '--password', 'XYZZY', '-token', 'XYZZY', '--', 'pin', '1'];
+    const seen = JSON.stringify(json({ headers, options }));
+    expect(seen).not.toContain('XYZZY');
+    expect(json(headers)).toEqual(headers.map((item) => (item === 'XYZZY' ? '[redacted]' : item)));
+    expect(json(options)).toEqual(options.map((item) => (item === 'XYZZY' ? '[redacted]' : item)));
+    // Names of headers in another place than that of names, or that cannot be in turn with values; no option.
+    for (const list of [
+      ['- the token', 'is gone'],
+      ['vary', 'cookie', 'host', 'a'],
+      ['cookie', 'authorization', 'host'],
+    ]) {
+      expect(json(list)).toEqual(list);
+    }
+  });
+
+  test('is found in what has its entries behind methods', () => {
+    const form = new FormData();
+    form.set('password', 'XYZZY');
+    form.set('name', 'jane');
+    const value = {
+      headers: new Headers({ authorization: 'Bearer XYZZY', host: 'a' }),
+      query: new URLSearchParams({ token: 'XYZZY', page: '2' }),
+      form,
+    };
+    expect(json(value)).toEqual({
+      headers: { authorization: '[redacted]', host: 'a' },
+      query: { token: '[redacted]', page: '2' },
+      form: { password: '[redacted]', name: 'jane' },
+    });
   });
 });
 
@@ -288,6 +408,44 @@ describe('what is recorded', () => {
     expect(JSON.stringify(seen).match(/jane/g)?.length).toBeGreaterThanOrEqual(7);
   });
 
+  test('holds no secret within a text, wherever that may stand', async () => {
+    const journal = unique('journal');
+    const { recorder } = await recorderOf(world(), { journal });
+    const url = 'postgres://user:XYZZY@host';
+    const options = { message: url, params: [url], payload: { url } };
+    const failing = recorder.call(`GET /reset?token=XYZZY`, options, async (call) => {
+      call.record({ type: 'note', message: 'Bearer XYZZY', always: true });
+      call.record({ type: 'update', attributes: { attribute: 'url', old: url, new: url }, always: true });
+      await recorder
+        .call('inner?pin=XYZZY', () => Promise.reject(Object.assign(new Error('no'), { url })))
+        .catch(() => {});
+      call.amend({ function: `GET /reset?pin=XYZZY`, payload: { more: url } });
+      throw new Error(`Cannot connect to ${url}`);
+    });
+    await failing.catch(() => {});
+    await recorder.flush();
+    const seen = await eventsIn(world(), {}, journal);
+    const safe = 'postgres://user:[redacted]@host';
+    expect(JSON.stringify(seen)).not.toContain('XYZZY');
+    expect(seen.map(({ message }) => message)).toEqual([
+      safe,
+      'Bearer [redacted]',
+      `user/bank changed url of —: ${safe} → ${safe}`,
+      expect.any(String),
+    ]);
+    expect(seen[0]).toMatchObject({
+      attributes: {
+        function: 'GET /reset?pin=[redacted]',
+        params: [safe],
+        error_value: `Cannot connect to ${safe}`,
+        stack: expect.stringMatching(
+          /^Error: Cannot connect to postgres:\/\/user:\[redacted\]@host\n {4}at /,
+        ),
+      },
+      payload: { url: safe, more: safe },
+    });
+  });
+
   test('shows private parameters to owners only', async () => {
     const journal = unique('journal');
     const { recorder } = await recorderOf(world(), { journal, private: ['iban'] });
@@ -314,6 +472,16 @@ describe('what is recorded', () => {
       privatePayload: { params: { iban: 'DE1', note: 'rent' } },
     });
     expect(await seenBy('john')).toMatchObject({ attributes: { params: open }, privatePayload: null });
+  });
+
+  test('stays with what was there where what is said more of it is too long', async () => {
+    const journal = unique('journal');
+    const { recorder } = await recorderOf(world(), { journal, maxValueChars: 300 });
+    const long = Object.fromEntries(Array.from({ length: 100 }, (_, nth) => [`name${nth}`, nth]));
+    await recorder.call('a', { payload: { method: 'POST' } }, (call) => call.amend({ payload: long }));
+    await recorder.flush();
+    const [call] = await eventsIn(world(), {}, journal);
+    expect(call?.payload).toEqual({ method: 'POST', amended: '[cut: more than 300 characters of JSON]' });
   });
 
   test('is taken as it was when it was given', async () => {

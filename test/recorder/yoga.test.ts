@@ -21,6 +21,21 @@ const typeDefs = /* GraphQL */ `
     transfer(amount: Int!, password: String): String!
     fail(how: String!): String
     pay(amount: Int!): String!
+    order(input: OrderInput!): String
+    ping: String
+  }
+  input OrderInput {
+    kind: Kind!
+    items: [Item!]!
+    pin: String
+  }
+  input Item {
+    sku: String!
+    n: Float
+    off: Float
+  }
+  enum Kind {
+    EXPRESS
   }
   type Subscription {
     ticks: Int!
@@ -190,12 +205,60 @@ describe('a mutation', () => {
     expect(call?.payload).toMatchObject({ fields });
   });
 
-  test('keeps names of variables to owners that are to be private', async () => {
-    const service = await startService({ private: ['amount'] });
-    await service.ask(TRANSFER, { variables: { amount: 5 } });
+  test.each([
+    [
+      'literals',
+      'mutation { transfer(amount: 1, password: "hunter2") }',
+      {},
+      { amount: 1, password: '[redacted]' },
+    ],
+    [
+      'variables, whatever the client calls them',
+      'mutation ($a: Int!, $b: String) { transfer(amount: $a, password: $b) }',
+      { a: 1, b: 'hunter2' },
+      { amount: 1, password: '[redacted]' },
+    ],
+    [
+      'defaults of variables, and nothing of those that are not given',
+      'mutation ($a: Int! = 7, $b: String) { transfer(amount: $a, password: $b) }',
+      {},
+      { amount: 7 },
+    ],
+    [
+      'a variable instead of its default',
+      'mutation ($a: Int! = 7) { pay(amount: $a) }',
+      { a: 8 },
+      { amount: 8 },
+    ],
+    [
+      'objects, lists and enums, with variables within',
+      'mutation ($n: Float) { order(input: { kind: EXPRESS, items: [{ sku: "a", n: $n, off: null }], pin: "1234" }) }',
+      { n: 1.5 },
+      { input: { kind: 'EXPRESS', items: [{ sku: 'a', n: 1.5, off: null }], pin: '[redacted]' } },
+    ],
+    [
+      'several fields, by their names in the answer',
+      'mutation { transfer(amount: 1) again: pay(amount: 2) ...More ping __typename } fragment More on Mutation { pay(amount: 3) }',
+      {},
+      { transfer: { amount: 1 }, again: { amount: 2 }, pay: { amount: 3 } },
+    ],
+    ['one field, and what all have', 'mutation { pay(amount: 1) __typename }', {}, { amount: 1 }],
+    ['no arguments', 'mutation { ping __typename }', {}, {}],
+  ])('tells what it is given: %s', async (_, query, variables, params) => {
+    const service = await startService();
+    expect(await service.ask(query, { variables })).not.toHaveProperty('errors');
     const [call] = (await service.written()).events;
-    expect(call?.attributes?.params).toEqual({ amount: '[private]' });
-    expect(call?.privatePayload).toEqual({ params: { amount: 5 } });
+    expect(call?.attributes?.params).toEqual(params);
+  });
+
+  test('keeps arguments to owners that are to be private', async () => {
+    const service = await startService({ private: ['amount'] });
+    await service.ask('mutation ($a: Int!) { transfer(amount: $a) }', { variables: { a: 5 } });
+    await service.ask('mutation { transfer(amount: 5) }');
+    for (const call of (await service.written()).events.filter(({ type }) => type.name === 'call')) {
+      expect(call.attributes?.params).toEqual({ amount: '[private]' });
+      expect(call.privatePayload).toEqual({ params: { amount: 5 } });
+    }
   });
 
   test('that fails says so, and is answered as without', async () => {

@@ -38,10 +38,16 @@ function fromSources(code: string): string {
   return code.replaceAll(/from '(eventree[^']*)'/g, (_, entry) => `from '${sources[entry]?.[0]}'`);
 }
 
+test('the examples are found, all of them, each with the tree that stands below it', () => {
+  const fences = (language: string) => guide.match(new RegExp(`^ *\`\`\`${language}$`, 'gm'))?.length;
+  expect(examples).toHaveLength(fences('ts') ?? 0);
+  expect(examples.filter(({ tree }) => tree !== null)).toHaveLength(fences('text') ?? 0);
+  expect(examples.length).toBeGreaterThan(8);
+});
+
 test(
   'the examples of the guide compile',
   async () => {
-    expect(examples.length).toBeGreaterThan(8);
     const texts = Object.fromEntries(examples.map(({ code }, nth) => [`example-${nth}.ts`, code]));
     expect(await compile(texts)).toBe('');
   },
