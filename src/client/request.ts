@@ -1,4 +1,4 @@
-/** One operation over HTTP, by `fetch`. */
+/** One operation over HTTP, by `fetch` where nothing else is given. */
 import { EventreeClientError, fromGraphqlErrors, type GraphqlError, unreachable } from './errors.ts';
 import type { Tokens } from './token.ts';
 
@@ -6,7 +6,18 @@ import type { Tokens } from './token.ts';
 export interface Endpoint {
   readonly url: string;
   readonly tokens: Tokens;
+  /** `fetch`, where it is left out. */
+  readonly post?: Post;
 }
+
+export interface Posted {
+  readonly headers: Readonly<Record<string, string>>;
+  readonly body: string;
+  readonly signal: AbortSignal;
+}
+
+/** Sends a body. @throws what went wrong on the way; the signal's reason when it fires. */
+export type Post = (url: string, posted: Posted) => Promise<HttpAnswer>;
 
 export interface Operation {
   readonly query: string;
@@ -23,7 +34,7 @@ export interface RequestOptions {
   readonly timeoutMs?: number;
 }
 
-interface HttpAnswer {
+export interface HttpAnswer {
   readonly status: number;
   readonly text: string;
 }
@@ -39,11 +50,12 @@ const REFUSED = 401;
  *   reason when it fires.
  */
 export async function ask<Data>(
-  { url, tokens }: Endpoint,
+  endpoint: Endpoint,
   operation: Operation | WordedOperation,
   { signal, timeoutMs = TIMEOUT_MS }: RequestOptions = {},
 ): Promise<Data> {
-  const send = (token: string | null) => post(url, token, operation, signal, timeoutMs);
+  const { url, tokens } = endpoint;
+  const send = (token: string | null) => sendOnce(endpoint, token, operation, signal, timeoutMs);
   const token = await tokens.get(null, signal);
   let answered = await send(token);
   if (answered.status === REFUSED && tokens.renewable) {
@@ -56,8 +68,8 @@ export async function ask<Data>(
   return answer.data as Data;
 }
 
-async function post(
-  url: string,
+async function sendOnce(
+  { url, post = postByFetch }: Endpoint,
   token: string | null,
   operation: Operation | WordedOperation,
   signal: AbortSignal | undefined,
@@ -72,8 +84,7 @@ async function post(
   );
   signal?.addEventListener('abort', abort, { once: true });
   try {
-    const response = await fetch(url, {
-      method: 'POST',
+    return await post(url, {
       headers: {
         accept: 'application/graphql-response+json, application/json',
         'content-type': 'application/json',
@@ -82,7 +93,6 @@ async function post(
       body: 'body' in operation ? operation.body : JSON.stringify(operation),
       signal: ending.signal,
     });
-    return { status: response.status, text: await response.text() };
   } catch (error) {
     if (signal?.aborted) throw error;
     throw unreachable(url, error);
@@ -90,6 +100,11 @@ async function post(
     clearTimeout(timer);
     signal?.removeEventListener('abort', abort);
   }
+}
+
+async function postByFetch(url: string, posted: Posted): Promise<HttpAnswer> {
+  const response = await fetch(url, { method: 'POST', ...posted });
+  return { status: response.status, text: await response.text() };
 }
 
 interface Answer {

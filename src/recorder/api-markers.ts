@@ -1,8 +1,9 @@
 /** Markers over the API: those that come together are opened and closed together, and the lease is renewed. */
-import { EventreeClientError, mayPass } from '../client/errors.ts';
+import { pause } from '../base/retry.ts';
+import { EventreeClientError } from '../client/errors.ts';
 import { ask, type Endpoint } from '../client/request.ts';
 import type { Marker } from '../outbox/parcel.ts';
-import { isOfAll } from './api-send.ts';
+import { isOfAll, troubleOf } from './api-send.ts';
 import { gather } from './gather.ts';
 import { Outage } from './outage.ts';
 import type { Report } from './sink.ts';
@@ -12,6 +13,8 @@ export interface ApiMarkersOptions {
   readonly recorder: string;
   readonly leaseMs: number;
   readonly timeoutMs: number;
+  /** Ends requests under way, and all waiting. */
+  readonly signal: AbortSignal;
   readonly report: Report;
 }
 
@@ -45,7 +48,7 @@ const CLOSE = `mutation CloseMarkers($recorder: ID!, $ids: [ID!]!) {
 }`;
 
 export function createApiMarkers(options: ApiMarkersOptions): ApiMarkers {
-  const { endpoint, recorder, leaseMs, timeoutMs, report } = options;
+  const { endpoint, recorder, leaseMs, timeoutMs, signal, report } = options;
   const outage = new Outage(report);
   const open = new Set<string>();
   const closing = new Set<string>();
@@ -53,7 +56,7 @@ export function createApiMarkers(options: ApiMarkersOptions): ApiMarkers {
   let closed: Promise<void> | null = null;
 
   function send(query: string, variables: Readonly<Record<string, unknown>>): Promise<unknown> {
-    return ask(endpoint, { query, variables }, { timeoutMs });
+    return ask(endpoint, { query, variables }, { signal, timeoutMs });
   }
 
   const openGathered = gather<Marker>(async (markers) => {
@@ -74,13 +77,15 @@ export function createApiMarkers(options: ApiMarkersOptions): ApiMarkers {
   async function openAll(markers: readonly Marker[], refused: Map<Marker, unknown>): Promise<void> {
     let left = markers;
     while (left.length > 0) {
-      const input = left.map(({ event, waitsFor, depth }) => ({ event, waitsFor, depth }));
+      // Most wait for nothing, which need not be said.
+      const input = left.map(({ event, waitsFor, depth }) =>
+        waitsFor === null ? { event, depth } : { event, waitsFor, depth },
+      );
       try {
         await send(OPEN, { input: { recorder, leaseMs, markers: input } });
         return;
       } catch (error) {
-        if (!(error instanceof EventreeClientError) || mayPass(error) || isOfAll(error) || isFull(error))
-          throw error;
+        if (!(error instanceof EventreeClientError) || !isOfSome(error)) throw error;
         const one = left.length === 1 ? left[0] : left[Number(error.facts.index ?? -1)];
         if (one === undefined) {
           const middle = Math.ceil(left.length / 2);
@@ -95,14 +100,14 @@ export function createApiMarkers(options: ApiMarkersOptions): ApiMarkers {
   }
 
   async function closeAll(): Promise<void> {
-    await new Promise((resolve) => setTimeout(resolve, CLOSE_AFTER_MS));
-    while (closing.size > 0) {
+    await pause(CLOSE_AFTER_MS, signal);
+    while (closing.size > 0 && !signal.aborted) {
       const ids = [...closing].slice(0, MOST_AT_ONCE);
       try {
         await send(CLOSE, { recorder, ids });
         outage.over();
       } catch (error) {
-        outage.failed(error);
+        if (!signal.aborted) outage.failed(error);
         return;
       }
       for (const id of ids) closing.delete(id);
@@ -137,6 +142,12 @@ export function createApiMarkers(options: ApiMarkersOptions): ApiMarkers {
       if (closing.size > 0 || closed !== null) await startClosing();
     },
   };
+}
+
+/** Whether others might be opened without those that it is about. */
+function isOfSome(error: EventreeClientError): boolean {
+  const trouble = troubleOf(error);
+  return (trouble === 'refused' || trouble === 'too large') && !isOfAll(error) && !isFull(error);
 }
 
 /** No more markers may be open: it says nothing of any of them. */

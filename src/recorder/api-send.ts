@@ -1,35 +1,36 @@
 /**
- * Sends trees to the API, several in one request, until each is recorded or refused.
+ * Sends trees to the API, several in one request, until each is recorded, refused or set aside.
  *
  *     send ──▶ recorded
- *       ├───▶ passing ──jittered wait──▶ send, under the same ids
+ *       ├───▶ passing ──jittered wait──▶ send, under the same ids, for as long as it takes
+ *       ├───▶ the server is upset: as passing, a few times; then, as it may be the fault of what was sent,
+ *       │     halves ──▶ send; one that upsets it alone is set aside
+ *       ├───▶ too large for what stands before the server ──▶ halves ──▶ send; one alone is set aside
  *       ├───▶ refused for one tree ──▶ that one is refused; the others: send
  *       │     (or its call stands there as lost: it takes another id, below that, and is sent again)
  *       └───▶ refused, nobody knows for which ──▶ halves ──▶ send
+ *
+ * Refused for good is only what the server says is wrong with what was sent. All else may pass.
  */
-import { pause } from '../base/retry.ts';
+import { nextDelay, pause } from '../base/retry.ts';
 import { type ClientErrorCode, delayBefore, EventreeClientError, isPassing } from '../client/errors.ts';
 import { ask, type Endpoint } from '../client/request.ts';
 import { belowItself, lateAmong } from '../outbox/deliver.ts';
-import type { PlacedEvent, ResourcePut } from '../outbox/parcel.ts';
+import type { Marker, ResourcePut } from '../outbox/parcel.ts';
+import { eventsOf, type Sending } from './api-sending.ts';
 
-/** A tree that waits to be sent, or a part of one, as JSON: so it takes little room, and is put into words once. */
-export interface Sending {
-  /** A list without its brackets. Another one where its call has to take another id. */
-  text: string;
-  readonly count: number;
-  readonly journal: string;
-  resources: readonly ResourcePut[];
-  /** Markers that end with it. */
-  readonly ends: readonly string[];
-  /** Sent with nothing beside it. */
-  readonly isAlone: boolean;
-}
-
-export interface Outcome {
+/** What trees are sent by, and who is told what became of them. */
+export interface Sender {
+  readonly endpoint: Endpoint;
+  /** Ends the sending: what was sent may have been recorded. */
+  readonly signal: AbortSignal;
+  /** @throws what may pass, and with it the marker's tree waits. */
+  mark(marker: Marker): Promise<void>;
   /** @param kept whether all that was sent with it is in the journal; events of disabled types are not. */
   recorded(sending: Sending, kept: boolean): void;
   refused(sending: Sending, error: unknown): void;
+  /** It may be its own fault that it was not recorded, and may pass all the same: it is to be sent again later. */
+  setAside(sending: Sending, error: unknown): void;
   /** It will be tried again. */
   failed(error: unknown): void;
 }
@@ -39,94 +40,105 @@ const RECORD_START = `{"query":${JSON.stringify(RECORD)},"variables":{"input":[`
 const PUT = `mutation PutResource($input: PutResourceInput!) { putResource(input: $input) { ref } }`;
 
 export const ATTEMPT_MS = 20_000;
-export const MOST_EVENTS = 500;
-/** Of JSON: at three bytes each still less than a request may have. */
-export const MOST_CHARS = 4_000_000;
 const BACKOFF = { firstMs: 200, mostMs: 5_000 };
-/** What is answered so, time and again, may be the fault of what was sent: the others must not wait for ever. */
-const UPSETS: readonly ClientErrorCode[] = ['INTERNAL_SERVER_ERROR', 'BAD_RESPONSE'];
 const MOST_UPSETS = 5;
+/** What a proxy says to a body that is too large for it; the server itself says LIMIT_EXCEEDED. */
+const TOO_LARGE = 413;
+
+/** Codes that say that what was sent is wrong, or not allowed to who sent it: it would be refused again. */
+const REFUSALS: readonly ClientErrorCode[] = [
+  'UNAUTHENTICATED',
+  'FORBIDDEN',
+  'NOT_FOUND',
+  'BAD_USER_INPUT',
+  'UNKNOWN_EVENT_TYPE',
+  'UNKNOWN_ATTRIBUTE',
+  'ATTRIBUTE_KIND_MISMATCH',
+  'ATTRIBUTE_REQUIRED',
+  'ID_CONFLICT',
+  'LIMIT_EXCEEDED',
+  'GRAPHQL_PARSE_FAILED',
+  'GRAPHQL_VALIDATION_FAILED',
+];
+
+/** Why something was not done: see above. */
+export type Trouble = 'passing' | 'upset' | 'too large' | 'refused';
+
+export function troubleOf(error: unknown): Trouble {
+  if (!(error instanceof EventreeClientError)) return 'upset';
+  const { code, facts } = error;
+  // Who is told when to come again is not refused for good.
+  if (isPassing(error) || facts.retryAfterMs !== undefined) return 'passing';
+  // Something else has answered: a proxy whose server is away.
+  if (code === 'BAD_RESPONSE') return facts.status === TOO_LARGE ? 'too large' : 'passing';
+  return REFUSALS.includes(code) ? 'refused' : 'upset';
+}
 
 /** Whether what is refused is the request as a whole, and would be with anything in it. */
-export function isOfAll({ code }: EventreeClientError): boolean {
-  return code === 'UNAUTHENTICATED';
-}
-
-/** Puts a tree into words, in parts where it is too long for one request. @param ends go with its first part. */
-export function sendingsOf(
-  events: readonly PlacedEvent[],
-  resources: readonly ResourcePut[],
-  ends: readonly string[],
-  isPart = false,
-): Sending[] {
-  const text = JSON.stringify(events).slice(1, -1);
-  const [first] = events as readonly [PlacedEvent];
-  if (events.length > 1 && (events.length > MOST_EVENTS || text.length > MOST_CHARS)) {
-    const middle = Math.ceil(events.length / 2);
-    return [
-      ...sendingsOf(events.slice(0, middle), resources, ends, true),
-      ...sendingsOf(events.slice(middle), [], [], true),
-    ];
-  }
-  const { journal = 'main' } = first;
-  const isAlone = isPart || resources.length > 0;
-  return [{ text, count: events.length, journal, resources, ends, isAlone }];
-}
-
-export function eventsOf({ text }: Sending): PlacedEvent[] {
-  return JSON.parse(`[${text}]`) as PlacedEvent[];
+export function isOfAll(error: unknown): boolean {
+  return error instanceof EventreeClientError && error.code === 'UNAUTHENTICATED';
 }
 
 /**
- * Resolves when each has been recorded or refused, or the signal fires.
+ * Resolves when each has been recorded, refused or set aside, or the signal fires.
  *
  * @param sendings of one journal.
  */
-export async function sendAll(
-  endpoint: Endpoint,
-  sendings: readonly Sending[],
-  outcome: Outcome,
-  signal: AbortSignal,
-): Promise<void> {
+export async function sendAll(sender: Sender, sendings: readonly Sending[]): Promise<void> {
+  const { signal } = sender;
+  // One that was set aside has had its tries.
+  const mostUpsets = sendings.some(({ asides }) => asides > 0) ? 1 : MOST_UPSETS;
   let left = sendings;
   let upsets = 0;
   for (let failures = 0; left.length > 0 && !signal.aborted; failures++) {
     try {
-      const kept = await sendOnce(endpoint, left, signal);
-      for (const sending of left) outcome.recorded(sending, kept);
+      const kept = await sendOnce(sender, left);
+      for (const sending of left) sender.recorded(sending, kept);
       return;
     } catch (error) {
       if (signal.aborted) return;
-      if (mayHelpAgain(error) && (!isUpset(error) || ++upsets < MOST_UPSETS)) {
-        outcome.failed(error);
-        await pause(delayBefore(failures, BACKOFF, error), signal);
+      const trouble = troubleOf(error);
+      if (trouble === 'passing' || (trouble === 'upset' && ++upsets < mostUpsets)) {
+        sender.failed(error);
+        await pause(waitBefore(failures, error), signal);
         continue;
       }
-      const { refused, again, apart } = isolate(left, error);
-      for (const sending of refused) outcome.refused(sending, error);
-      for (const half of apart) await sendAll(endpoint, half, outcome, signal);
+      const { found, again, apart } = isolate(left, error);
+      for (const sending of found) {
+        if (trouble === 'refused') sender.refused(sending, error);
+        else sender.setAside(sending, error);
+      }
+      for (const half of apart) await sendAll(sender, half);
       left = again;
     }
   }
 }
 
 /** @returns whether all is kept. */
-async function sendOnce(
-  endpoint: Endpoint,
-  sendings: readonly Sending[],
-  signal: AbortSignal,
-): Promise<boolean> {
+async function sendOnce(sender: Sender, sendings: readonly Sending[]): Promise<boolean> {
+  const { endpoint, signal } = sender;
   for (const sending of sendings) {
+    const { whole } = sending;
+    if (whole !== null && !whole.isMarked) {
+      await sender.mark(whole.marker);
+      whole.isMarked = true;
+    }
     for (const resource of sending.resources) await putResource(endpoint, resource, signal);
     // Put again with events that are sent again, it would undo what has been said of it since.
     sending.resources = [];
   }
   const body = `${RECORD_START}${sendings.map(({ text }) => text).join(',')}]}}`;
-  const { recordEvents } = await ask<{ recordEvents: { events: readonly { kept: boolean }[] } }>(
+  const { recordEvents } = await ask<{ recordEvents?: { events: readonly { kept: boolean }[] } }>(
     endpoint,
     { body },
     { signal, timeoutMs: ATTEMPT_MS },
   );
+  if (recordEvents == null) {
+    throw new EventreeClientError(
+      'BAD_RESPONSE',
+      `${endpoint.url} answers something else than it was asked.`,
+    );
+  }
   return recordEvents.events.every(({ kept }) => kept);
 }
 
@@ -138,35 +150,32 @@ export async function putResource(
   await ask(endpoint, { query: PUT, variables: { input } }, { signal, timeoutMs: ATTEMPT_MS });
 }
 
-function mayHelpAgain(error: unknown): error is EventreeClientError {
-  return error instanceof EventreeClientError && (isPassing(error) || isUpset(error));
-}
-
-function isUpset(error: EventreeClientError): boolean {
-  return UPSETS.includes(error.code);
+function waitBefore(attempt: number, error: unknown): number {
+  return error instanceof EventreeClientError
+    ? delayBefore(attempt, BACKOFF, error)
+    : nextDelay(attempt, BACKOFF);
 }
 
 interface Isolated {
-  readonly refused: readonly Sending[];
+  /** Those that it is about. */
+  readonly found: readonly Sending[];
   /** To be sent again together. */
   readonly again: readonly Sending[];
   /** To be sent one group after the other. */
   readonly apart: readonly (readonly Sending[])[];
 }
 
-/** Which of them were refused, as far as that is known. */
+/** Which of them an error is about, as far as that is known. */
 function isolate(sendings: readonly Sending[], error: unknown): Isolated {
   const isOne = sendings.length === 1;
   const found = isOne ? (sendings[0] as Sending) : namedBy(sendings, error);
   if (found !== null) {
-    if (moveLate(found, offsetOf(sendings, found), error)) return { refused: [], again: sendings, apart: [] };
-    return { refused: [found], again: sendings.filter((sending) => sending !== found), apart: [] };
+    if (moveLate(found, offsetOf(sendings, found), error)) return { found: [], again: sendings, apart: [] };
+    return { found: [found], again: sendings.filter((sending) => sending !== found), apart: [] };
   }
-  if (error instanceof EventreeClientError && !isOfAll(error)) {
-    const middle = Math.ceil(sendings.length / 2);
-    return { refused: [], again: [], apart: [sendings.slice(0, middle), sendings.slice(middle)] };
-  }
-  return { refused: sendings, again: [], apart: [] };
+  if (isOfAll(error)) return { found: sendings, again: [], apart: [] };
+  const middle = Math.ceil(sendings.length / 2);
+  return { found: [], again: [], apart: [sendings.slice(0, middle), sendings.slice(middle)] };
 }
 
 /** The tree with the event that the API names. */

@@ -4,28 +4,29 @@
  * hangs below.
  *
  *     write ──▶ buffer ──5 ms, or enough for a request──▶ under way ──▶ recorded, or refused and reported
+ *                  ▲                                           │
+ *                  └──2 s, 4 s, … 5 minutes── set aside ◀──────┘
+ *
+ * Where one request follows the other they are 25 ms apart, unless one is full: each costs as much as a dozen events.
+ *
+ * What is set aside takes up room, and holds up nothing but what hangs below it.
  */
-import { createClient } from '../client/client.ts';
+import { nextDelay } from '../base/retry.ts';
 import { record } from '../client/record.ts';
-import type { Endpoint } from '../client/request.ts';
-import { createTokens, type TokenSource } from '../client/token.ts';
+import type { TokenSource } from '../client/token.ts';
+import { codeOf } from '../outbox/deliver.ts';
 import type { PlacedEvent } from '../outbox/parcel.ts';
 import { createApiMarkers } from './api-markers.ts';
-import {
-  eventsOf,
-  MOST_CHARS,
-  MOST_EVENTS,
-  putResource,
-  type Sending,
-  sendAll,
-  sendingsOf,
-} from './api-send.ts';
+import { SendQueue } from './api-queue.ts';
+import { putResource, type Sender, sendAll, troubleOf } from './api-send.ts';
+import { eventsOf, MOST_EVENTS, type Sending, sendingsOf } from './api-sending.ts';
 import { noOutbox } from './call.ts';
+import { openEndpoint } from './endpoint.ts';
 import { RecorderError } from './errors.ts';
-import { within } from './gather.ts';
 import { Outage } from './outage.ts';
 import { Room } from './room.ts';
 import type { Report, Sink } from './sink.ts';
+import { createStopping, within } from './within.ts';
 
 export interface ApiSinkOptions {
   readonly url: string;
@@ -36,113 +37,152 @@ export interface ApiSinkOptions {
   readonly markerTimeoutMs: number;
   readonly maxBufferedEvents: number;
   readonly fullTimeoutMs: number;
-  readonly closeTimeoutMs: number;
   readonly report: Report;
 }
 
 const NO_IDS: readonly string[] = Object.freeze([]);
 /** So that calls which end one after the other go together. */
 const GATHER_MS = 5;
+/** From the beginning of one request to that of the next. */
+const APART_MS = 25;
+/** The wait before what was set aside is sent again lies below 2, 4, 8, … s, and 5 minutes at most. */
+const ASIDE = { firstMs: 2_000, mostMs: 300_000 };
 
 export function createApiSink(options: ApiSinkOptions): Sink {
-  const { report, recorder, leaseMs, markerTimeoutMs, closeTimeoutMs } = options;
-  const endpoint = endpointOf(options);
-  const markers = createApiMarkers({ endpoint, recorder, leaseMs, timeoutMs: markerTimeoutMs, report });
+  const { report, recorder, leaseMs, markerTimeoutMs } = options;
+  const endpoint = openEndpoint(options.url, options.token);
+  const stopping = createStopping();
+  const { signal } = stopping;
+  const markers = createApiMarkers({
+    endpoint,
+    recorder,
+    leaseMs,
+    timeoutMs: markerTimeoutMs,
+    signal,
+    report,
+  });
   const room = new Room(options.maxBufferedEvents, options.fullTimeoutMs);
   const outage = new Outage(report);
-  const stopping = new AbortController();
   /** Neither recorded nor refused yet, with who waits for that. */
   const pending = new Map<Sending, (() => void)[]>();
-  let buffer: Sending[] = [];
-  /** Those before it have been taken out. */
-  let first = 0;
-  let bufferedEvents = 0;
+  /** Those of them that are to be sent again later. */
+  const aside = new Map<Sending, NodeJS.Timeout>();
+  const buffer = new SendQueue();
   let timer: NodeJS.Timeout | null = null;
+  let sentAt = Number.NEGATIVE_INFINITY;
   let refusedEvents = 0;
   let isSending = false;
   let isClosed = false;
 
   function put(sendings: readonly Sending[]): void {
     for (const sending of sendings) {
-      buffer.push(sending);
-      bufferedEvents += sending.count;
+      buffer.put(sending);
       room.take(sending.count);
       pending.set(sending, []);
     }
+    sendSoon();
+  }
+
+  function sendSoon(): void {
+    if (buffer.isEmpty) return;
     // By a timer that keeps the process: what was written is sent before it ends by itself.
-    timer ??= setTimeout(sendNow, GATHER_MS);
-    if (bufferedEvents >= MOST_EVENTS) sendNow();
+    timer ??= setTimeout(sendNow, Math.max(GATHER_MS, sentAt + APART_MS - performance.now()));
+    if (buffer.events >= MOST_EVENTS) sendNow();
   }
 
   function sendNow(): void {
     if (timer !== null) clearTimeout(timer);
     timer = null;
-    if (isSending || first === buffer.length || stopping.signal.aborted) return;
+    if (isSending || buffer.isEmpty || signal.aborted) return;
     isSending = true;
-    void sendAll(endpoint, takeBatch(), outcome, stopping.signal).then(() => {
+    sentAt = performance.now();
+    void sendAll(sender, buffer.take()).then(() => {
       isSending = false;
-      sendNow();
+      sendSoon();
     });
   }
 
-  function takeBatch(): Sending[] {
-    const batch: Sending[] = [];
-    let events = 0;
-    let chars = 0;
-    for (let next = buffer[first]; next !== undefined; next = buffer[first]) {
-      events += next.count;
-      chars += next.text.length;
-      const [leader] = batch;
-      const fits =
-        leader === undefined ||
-        (events <= MOST_EVENTS &&
-          chars <= MOST_CHARS &&
-          next.journal === leader.journal &&
-          !next.isAlone &&
-          !leader.isAlone);
-      if (!fits) break;
-      batch.push(next);
-      bufferedEvents -= next.count;
-      first++;
-    }
-    // Taken out of the list itself now and then: each time would move all that waits.
-    if (first > buffer.length / 2) {
-      buffer = buffer.slice(first);
-      first = 0;
-    }
-    return batch;
-  }
-
   function settle(sending: Sending): void {
-    const waiting = pending.get(sending) ?? [];
+    release(sending);
     pending.delete(sending);
     room.give(sending.count);
+  }
+
+  /** Who waits for it waits no longer. */
+  function release(sending: Sending): void {
+    const waiting = pending.get(sending) ?? [];
+    pending.set(sending, []);
     for (const done of waiting) done();
   }
 
-  const outcome = {
-    recorded(sending: Sending, kept: boolean) {
+  /** @param isKept it has removed the markers that end with it. */
+  function endMarkers({ ends, whole }: Sending, isKept: boolean): void {
+    if (isKept) markers.recorded(ends);
+    else markers.close(ends);
+    if (whole !== null && --whole.left === 0) markers.close([whole.marker.id]);
+  }
+
+  function setAside(sending: Sending): void {
+    const delayMs = nextDelay(sending.asides++, ASIDE);
+    sending.isAlone = true;
+    aside.set(
+      sending,
+      setTimeout(() => sendAgain(sending), delayMs),
+    );
+    release(sending);
+  }
+
+  function sendAgain(sending: Sending): void {
+    clearTimeout(aside.get(sending));
+    aside.delete(sending);
+    buffer.put(sending);
+    sendNow();
+  }
+
+  /** Whether what it hangs below is not there because that was set aside. */
+  function waitsForOther(sending: Sending, error: unknown): boolean {
+    if (codeOf(error) !== 'NOT_FOUND') return false;
+    const others = [...pending.keys()].filter((other) => other !== sending);
+    const above = new Set(eventsOf(sending).map(({ parentId }) => parentId));
+    return [...above].some((id) => others.some(({ text }) => text.includes(`"id":"${id}"`)));
+  }
+
+  const sender: Sender = {
+    endpoint,
+    signal,
+    async mark(marker) {
+      try {
+        await markers.open(marker);
+      } catch (error) {
+        if (troubleOf(error) === 'passing') throw error;
+        // Without it the tree is recorded all the same.
+        report(error);
+      }
+    },
+    recorded(sending, kept) {
       outage.over();
-      // What is not kept has not removed its marker.
-      if (kept) markers.recorded(sending.ends);
-      else markers.close(sending.ends);
+      endMarkers(sending, kept);
       settle(sending);
     },
-    refused(sending: Sending, error: unknown) {
+    refused(sending, error) {
+      if (waitsForOther(sending, error)) return setAside(sending);
       refusedEvents += sending.count;
-      markers.close(sending.ends);
+      endMarkers(sending, false);
       report(error, eventsOf(sending));
       settle(sending);
     },
-    failed: (error: unknown) => outage.failed(error),
+    setAside(sending, error) {
+      if (sending.asides === 0) report(error);
+      setAside(sending);
+    },
+    failed: (error) => outage.failed(error),
   };
 
-  /** Resolves when all that waits or is under way now is recorded or refused. */
+  /** Resolves when all that waits or is under way now is recorded, refused or set aside. */
   async function settled(): Promise<void> {
     sendNow();
-    await Promise.all(
-      [...pending.values()].map((waiting) => new Promise<void>((done) => waiting.push(done))),
-    );
+    const underWay = [...pending].filter(([sending]) => !aside.has(sending));
+    await Promise.all(underWay.map(([, waiting]) => new Promise<void>((done) => waiting.push(done))));
   }
 
   async function flush(): Promise<void> {
@@ -175,11 +215,11 @@ export function createApiSink(options: ApiSinkOptions): Sink {
       const startedAt = performance.now();
       const { parentId } = top;
       if (parentId != null && [...pending.keys()].some(({ text }) => text.includes(parentId))) {
-        await within(settled(), withinMs, 'The event above it has not been recorded in time.');
+        await within(settled(), withinMs, 'The event above it has not been recorded in time.', signal);
       }
-      for (const resource of resources) await putResource(endpoint, resource);
-      const leftMs = withinMs - (performance.now() - startedAt);
-      const [recorded] = await record(endpoint, events, { fields: '', withinMs: Math.max(0, leftMs) });
+      for (const resource of resources) await putResource(endpoint, resource, signal);
+      const leftMs = Math.max(0, withinMs - (performance.now() - startedAt));
+      const [recorded] = await record(endpoint, events, { fields: '', withinMs: leftMs, signal });
       return recorded?.kept ?? null;
     },
 
@@ -189,23 +229,23 @@ export function createApiSink(options: ApiSinkOptions): Sink {
     stats: () => ({ buffered: room.used, refused: refusedEvents }),
     flush,
 
-    async close() {
+    async close(withinMs) {
       isClosed = true;
-      await within(flush(), closeTimeoutMs, '').catch(() => {});
-      stopping.abort();
+      for (const sending of [...aside.keys()]) sendAgain(sending);
+      await within(flush(), withinMs, '').catch(() => {});
+      stopping.abort(closed());
+      endpoint.close();
+      room.close(closed());
       if (timer !== null) clearTimeout(timer);
+      for (const again of aside.values()) clearTimeout(again);
       // Their markers stay: they are recorded as lost, which as far as anybody knows they are.
-      for (const sending of pending.keys()) {
+      for (const sending of [...pending.keys()]) {
         refusedEvents += sending.count;
         report(closed(), eventsOf(sending));
         settle(sending);
       }
     },
   };
-}
-
-function endpointOf({ url, token }: ApiSinkOptions): Endpoint {
-  return { url: createClient({ url }).url, tokens: createTokens(token) };
 }
 
 function closed(): RecorderError {

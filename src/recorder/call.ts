@@ -6,12 +6,13 @@
  *       └────fn rejects───▶ failed ┴──▶ nothing can be added any more; so it is below a scope that has ended
  */
 import type { AsyncLocalStorage } from 'node:async_hooks';
+import type { Json } from '../base/json.ts';
 import type { Marker, PlacedEvent, ResourcePut } from '../outbox/parcel.ts';
 import type { Queryable } from '../outbox/statement.ts';
-import { draftNode, type Inherited } from './draft.ts';
+import { draftNode, type Inherited, joined } from './draft.ts';
 import { RecorderError } from './errors.ts';
 import type { FailureFacts } from './failure.ts';
-import { cleanText, type Redactor } from './redact.ts';
+import type { Redactor } from './redact.ts';
 import type { AddedEvent, Call, CallAmendment, Scope } from './scope.ts';
 import type { Sink } from './sink.ts';
 import { addChild, type Node, newNode, treeOf } from './tree.ts';
@@ -69,8 +70,8 @@ export class OpenScope implements Scope {
   add(kind: 'leaf' | 'group', event: AddedEvent, resources: readonly ResourcePut[] = []): Node {
     const always = event.always === true;
     this.checkMayAdd(always);
-    const { desk, node, call } = this;
-    const added = draftNode(kind, event, this.id, always, call.inherited, desk.redactor);
+    const { node, call } = this;
+    const added = draftNode(kind, event, this.id, always, call.inherited, call.redactor);
     call.root.take(sizeOf(added));
     addChild(node, resources.length === 0 ? added : { ...added, resources });
     return node.children?.at(-1) as Node;
@@ -85,7 +86,7 @@ export class OpenScope implements Scope {
     if (!this.isRunning()) throw ended();
     if (!desk.sink.transactional) throw noOutbox();
     const nodes = events.map((event) =>
-      draftNode('leaf', event, this.id, false, call.inherited, desk.redactor),
+      draftNode('leaf', event, this.id, false, call.inherited, call.redactor),
     );
     const placed = nodes.flatMap((node) => treeOf(node).events);
     const parcel = {
@@ -161,10 +162,13 @@ export interface CallFacts {
   readonly function: string;
   readonly event: PlacedEvent;
   readonly inherited: Inherited;
+  /** To which is private what is so in the call. */
+  readonly redactor: Redactor;
 }
 
 export class OpenCall extends OpenScope implements Call {
   readonly inherited: Inherited;
+  readonly redactor: Redactor;
   /** Something below it was written in a transaction. */
   hasTransactional = false;
   /** Scopes of its tree that transactions have marked; with them, they may have been rolled back. */
@@ -176,6 +180,7 @@ export class OpenCall extends OpenScope implements Call {
     super(desk, newNode('call', facts.event, parent?.node.always ?? true), parent);
     this.function = facts.function;
     this.inherited = facts.inherited;
+    this.redactor = facts.redactor;
   }
 
   override get call(): OpenCall {
@@ -207,22 +212,35 @@ export class OpenCall extends OpenScope implements Call {
 
   amend({ function: name, payload }: CallAmendment): void {
     if (!this.isRunning()) throw ended();
-    const { node, desk } = this;
+    const { node, redactor } = this;
     if (name !== undefined) {
-      this.function = cleanText(name);
+      this.function = redactor.text(name);
       this.tell({ function: this.function });
     }
     if (payload !== undefined) {
       const before = node.event.payload;
       const isNamed = typeof before === 'object' && before !== null && !Array.isArray(before);
-      const more = desk.redactor.json(payload) as Readonly<Record<string, unknown>>;
+      const { open, apart } = redactor.split(payload);
+      const more = typeof open === 'object' ? open : { amended: open };
       node.event = { ...node.event, payload: { ...(isNamed && before), ...more } };
+      if (apart !== null) this.keepPrivate({ payload: apart });
     }
   }
 
-  /** Adds to what its event tells. Its attributes are its own: a marker has copies. */
+  /** Adds to what its event tells, without secrets already. Its attributes are its own: a marker has copies. */
   tell(attributes: Readonly<Record<string, unknown>>): void {
-    Object.assign(this.node.event.attributes as object, attributes);
+    const told = this.node.event.attributes as Record<string, unknown>;
+    for (const [name, value] of Object.entries(attributes)) {
+      const isSimple = typeof value !== 'object' || value === null;
+      const { open, apart } = isSimple ? { open: value, apart: null } : this.redactor.split(value);
+      told[name] = open;
+      if (apart !== null) this.keepPrivate({ [name]: apart });
+    }
+  }
+
+  private keepPrivate(more: Readonly<Record<string, Json>>): void {
+    const { node } = this;
+    node.event = { ...node.event, privatePayload: joined(node.event.privatePayload, more) };
   }
 
   /** @throws RecorderError BUFFER_FULL for more events than a call may hold. */
@@ -240,10 +258,17 @@ export class OpenCall extends OpenScope implements Call {
   override marker(): Marker {
     const { node, parent, depth, id } = this;
     // What is said of the call as a whole is not true of one that was lost.
-    const { payload: _, message: __, ...event } = node.event;
+    const { payload: _, message: __, privatePayload, ...event } = node.event;
     const { function: name, params } = node.event.attributes ?? {};
     const attributes = { function: name, ...(params !== undefined && { params }) };
-    return { id, event: { ...event, type: 'call_lost', attributes }, waitsFor: parent?.id ?? null, depth };
+    const { params: apart } = (privatePayload ?? {}) as { readonly params?: Json };
+    const lost = { ...event, type: 'call_lost', attributes };
+    return {
+      id,
+      event: apart === undefined ? lost : { ...lost, privatePayload: { params: apart } },
+      waitsFor: parent?.id ?? null,
+      depth,
+    };
   }
 }
 

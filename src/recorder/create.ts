@@ -16,7 +16,6 @@ import { draftNode, type Inherited } from './draft.ts';
 import { createEnding, type Ended } from './ending.ts';
 import { RecorderError } from './errors.ts';
 import { isExpectedError } from './failure.ts';
-import { within } from './gather.ts';
 import { createReport, openSink } from './open-sink.ts';
 import { openCall } from './opening.ts';
 import { bad, checkOptions, type RecorderOptions } from './options.ts';
@@ -29,10 +28,13 @@ import { openSession } from './session.ts';
 import { writeOrReport } from './sink.ts';
 import { addChild, treeOf } from './tree.ts';
 import { createWatch } from './watch.ts';
+import { within } from './within.ts';
 
 type CallFunction<T> = (call: Call) => T | Promise<T>;
 
 const ALONE_WITHIN_MS = 10_000;
+/** Of the time for closing, what calls under way leave to what is done behind them. */
+const BEHIND_CALLS = 1 / 5;
 
 /** @throws RecorderError BAD_INPUT where the options do not fit together. */
 export function createRecorder(options: RecorderOptions): Recorder {
@@ -41,7 +43,7 @@ export function createRecorder(options: RecorderOptions): Recorder {
   const { markers: isMarking = true, strict: isStrict = false, keep: policy } = options;
   const report = createReport(options.onError);
   const redactor = createRedactor(options);
-  const sink = openSink(options, { leaseMs, closeTimeoutMs }, report);
+  const sink = openSink(options, leaseMs, report);
   const watch = createWatch(sink, report);
   const markerOutage = new Outage(report);
   const renewOutage = new Outage(report);
@@ -49,7 +51,7 @@ export function createRecorder(options: RecorderOptions): Recorder {
   const { maxCallEvents = 100_000 } = options;
   const desk: Desk = { sink, redactor, running, maxCallEvents, keepAlive: startBeating };
   const defaults = compact<Inherited>({ journal: options.journal, actor: options.actor });
-  const opening = { desk, defaults, privateNames: new Set(options.private) };
+  const opening = { desk, defaults };
   const ending = createEnding({ desk, watch, isExpected, report });
   const idle = new Set<() => void>();
   let calls = 0;
@@ -150,8 +152,8 @@ export function createRecorder(options: RecorderOptions): Recorder {
     const { transaction, resources = [] } = options;
     const giveUp = transaction === undefined ? await sink.room() : null;
     // Behind the end of a call it is still who it was, and part of the same.
-    const inherited = running.getStore()?.call.inherited ?? defaults;
-    const { events } = treeOf(draftNode('leaf', event, null, true, inherited, redactor));
+    const { inherited, redactor: own } = running.getStore()?.call ?? { inherited: defaults, redactor };
+    const { events } = treeOf(draftNode('leaf', event, null, true, inherited, own));
     const parcel = { events, resources, waitsFor: null, depth: 0 };
     await writeOnly(parcel, transaction).finally(giveUp);
     return (events[0] as PlacedEvent).id;
@@ -176,7 +178,7 @@ export function createRecorder(options: RecorderOptions): Recorder {
       await watch.look();
       renewOutage.over();
     } catch (error) {
-      renewOutage.failed(error);
+      if (closed === null) renewOutage.failed(error);
     }
   }
 
@@ -188,15 +190,23 @@ export function createRecorder(options: RecorderOptions): Recorder {
     if (closed !== null) throw new RecorderError('CLOSED', 'The recorder has been closed.');
   }
 
+  /** One deadline for all of it: what takes longer is left. */
   async function close(): Promise<void> {
+    const deadline = performance.now() + closeTimeoutMs;
+    const leftMs = () => Math.max(0, deadline - performance.now());
+    const waitFor = (work: Promise<unknown>, ms: number) => within(work, ms, '').catch(() => {});
     if (calls > 0) {
       const ended = new Promise<void>((done) => idle.add(done));
-      await within(ended, closeTimeoutMs, '').catch(() => {});
+      await waitFor(ended, closeTimeoutMs * (1 - BEHIND_CALLS));
     }
     if (heart !== null) clearInterval(heart);
+    await waitFor(lookOnceMore(), leftMs() / 2);
+    await sink.close(leftMs());
+  }
+
+  async function lookOnceMore(): Promise<void> {
     await beating;
     await watch.look().catch(report);
-    await sink.close();
   }
 
   return {

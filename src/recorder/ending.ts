@@ -7,13 +7,16 @@
  *
  * Scopes below which a transaction has written are kept where that was committed, which is seen by their markers.
  */
+import type { PlacedEvent } from '../outbox/parcel.ts';
 import type { Queryable } from '../outbox/statement.ts';
 import { type Desk, endAttributes, type OpenCall, type OpenScope } from './call.ts';
 import { RecorderError } from './errors.ts';
 import { failureFacts, type IsExpected } from './failure.ts';
+import { Outage } from './outage.ts';
 import type { KeepPolicy } from './policy.ts';
+import { lengthOf } from './result-length.ts';
 import type { Report, Writing } from './sink.ts';
-import { type Tree, treeOf } from './tree.ts';
+import { letGo, type Tree, treeOf } from './tree.ts';
 import type { Watch } from './watch.ts';
 
 /** What became of a function. */
@@ -47,6 +50,7 @@ export interface Ending {
 
 export function createEnding({ desk, watch, isExpected, report }: EndingOptions): Ending {
   const { sink, redactor } = desk;
+  const lookOutage = new Outage(report);
 
   function tellEnd(call: OpenCall, ended: Ended<unknown>, elapsedMs: number): void {
     call.tell(
@@ -62,6 +66,13 @@ export function createEnding({ desk, watch, isExpected, report }: EndingOptions)
     const { ended, elapsedMs, transaction } = finished;
     tellEnd(call, ended, elapsedMs);
     if (transaction !== undefined && !('error' in ended)) return finishWithin(transaction, call, finished);
+    const written = finishOutside(call, finished);
+    if (written !== null) return written.finally(() => letGo(call.node));
+    letGo(call.node);
+    return null;
+  }
+
+  function finishOutside(call: OpenCall, finished: Finished): Promise<void> | null {
     const unwritten = (error: unknown) => report(error, treeOf(call.node).events);
     if (call.marked.size > 0) return writeMarked(call, finished).catch(unwritten);
     try {
@@ -82,7 +93,8 @@ export function createEnding({ desk, watch, isExpected, report }: EndingOptions)
       await finish(call, { ...finished, ended: { error } });
       throw error;
     }
-    if (call.mark === 'committed') watch.rollBack(call.id, () => rolledBack(call, finished.elapsedMs));
+    if (call.mark === 'committed') watch.rollBack(call.id, rolledBack(call, finished.elapsedMs));
+    letGo(call.node);
   }
 
   async function writeMarked(call: OpenCall, finished: Finished, transaction?: Queryable): Promise<void> {
@@ -106,7 +118,7 @@ export function createEnding({ desk, watch, isExpected, report }: EndingOptions)
     const parcels = isKept ? [{ events, resources, waitsFor: null, depth: 0 }] : [];
     const unmarked = sink.write({ parcels, ends, marks: NO_MARKS }, transaction);
     if (!(unmarked instanceof Promise)) return null;
-    return call.marked.size === 0 ? unmarked : unmarked.then((ids) => watchMarked(call, tree, ids));
+    return call.marked.size === 0 ? unmarked : unmarked.then((ids) => watchMarked(scopesOf(call), tree, ids));
   }
 
   /** Scopes that are kept because a transaction that wrote below them is committed, as far as can be seen by now. */
@@ -114,15 +126,24 @@ export function createEnding({ desk, watch, isExpected, report }: EndingOptions)
     const isNeeded = [...call.marked].some((scope) => scope !== call && scope.node.outcome !== 'well');
     if (!isNeeded && call.node.outcome === 'well') return NO_IDS;
     const ids = [...call.marked].filter((scope) => scope !== call).map(({ id }) => id);
-    return ids.length === 0 ? NO_IDS : new Set(await sink.marked(ids, transaction));
+    if (ids.length === 0) return NO_IDS;
+    try {
+      const marked = await sink.marked(ids, transaction);
+      lookOutage.over();
+      return new Set(marked);
+    } catch (error) {
+      if (transaction !== undefined) throw error;
+      // Nobody can say: what may have been committed below them needs them.
+      lookOutage.failed(error);
+      return new Set(ids);
+    }
   }
 
   /** Transactions that go on may still bring what was marked within them. */
-  function watchMarked(call: OpenCall, { events }: Tree, unmarked: readonly string[]): void {
-    for (const scope of call.marked) {
-      if (scope.mark !== 'inTransaction' || !unmarked.includes(scope.id)) continue;
-      const { event } = scope.node;
-      watch.commit(scope.id, events.includes(event) ? null : event, scope.depth);
+  function watchMarked(scopes: readonly MarkedScope[], { events }: Tree, unmarked: readonly string[]): void {
+    for (const { event, depth } of scopes) {
+      if (!unmarked.includes(event.id)) continue;
+      watch.commit(event.id, events.includes(event) ? null : event, depth);
       desk.keepAlive();
     }
   }
@@ -138,19 +159,23 @@ export function createEnding({ desk, watch, isExpected, report }: EndingOptions)
     }
   }
 
-  /** What is recorded of a call whose transaction did not come about. */
-  function rolledBack(call: OpenCall, elapsedMs: number): Writing {
+  /** What is recorded of a call whose transaction did not come about. The call itself has let go of it by then. */
+  function rolledBack(call: OpenCall, elapsedMs: number): () => Writing {
     call.node.outcome = 'failed';
     const error_value = 'The transaction in which the call was recorded was rolled back.';
     call.tell(endAttributes({ elapsedMs, failure: { error: 'RolledBack', error_value } }));
     const tree = treeOf(call.node);
-    // Markers of other transactions are there again with it.
-    watchMarked(
-      call,
-      tree,
-      [...call.marked].map(({ id }) => id),
-    );
-    return { parcels: [{ ...tree, waitsFor: null, depth: 0 }], ends: [call.id], marks: [] };
+    const scopes = scopesOf(call);
+    const ends = [call.id];
+    return () => {
+      // Markers of other transactions are there again with it.
+      watchMarked(
+        scopes,
+        tree,
+        scopes.map(({ event }) => event.id),
+      );
+      return { parcels: [{ ...tree, waitsFor: null, depth: 0 }], ends, marks: NO_MARKS };
+    };
   }
 
   async function writeNested(parent: OpenScope, call: OpenCall, transaction: Queryable): Promise<void> {
@@ -159,6 +184,8 @@ export function createEnding({ desk, watch, isExpected, report }: EndingOptions)
     const own = [...root.marked].filter((scope) => scope.chain().includes(call));
     const ids = own.map(({ id }) => id);
     const marked = ids.length === 0 ? NO_IDS : new Set(await sink.marked(ids, transaction));
+    // Meanwhile it may have let go of its tree.
+    if (!parent.isRunning()) throw parentEnded();
     const parcel = {
       ...treeOf(call.node, marked),
       waitsFor: parent.id,
@@ -192,6 +219,17 @@ export function createEnding({ desk, watch, isExpected, report }: EndingOptions)
   };
 }
 
+/** One that was marked in a transaction, and may come about with it later. */
+interface MarkedScope {
+  readonly event: PlacedEvent;
+  readonly depth: number;
+}
+
+function scopesOf({ marked }: OpenCall): MarkedScope[] {
+  const inTransaction = [...marked].filter(({ mark }) => mark === 'inTransaction');
+  return inTransaction.map(({ node, depth }) => ({ event: node.event, depth }));
+}
+
 const NO_IDS: ReadonlySet<string> = new Set();
 const NO_MARKS: readonly never[] = Object.freeze([]);
 
@@ -207,15 +245,4 @@ function unrecorded(call: OpenCall, cause: unknown): RecorderError {
 
 function parentEnded(): RecorderError {
   return new RecorderError('ENDED', 'The call around it has ended before: wait for all that a call does.');
-}
-
-/** Characters of JSON; null for what has none. Of bytes their number: as JSON each would be a line. */
-function lengthOf(result: unknown): number | null {
-  if (result === undefined) return null;
-  if (ArrayBuffer.isView(result)) return result.byteLength;
-  try {
-    return JSON.stringify(result)?.length ?? null;
-  } catch {
-    return null;
-  }
 }

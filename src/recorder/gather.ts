@@ -44,16 +44,3 @@ export function gather<T>(sendAll: SendAll<T>, most: number): (item: T) => Promi
 }
 
 export const NONE_REFUSED: ReadonlyMap<never, unknown> = new Map<never, unknown>();
-
-/** @throws an error with this sentence where the work takes longer; it goes on nevertheless. */
-export async function within<T>(work: Promise<T>, ms: number, sentence: string): Promise<T> {
-  let timer: NodeJS.Timeout | undefined;
-  const over = new Promise<never>((_, reject) => {
-    timer = setTimeout(() => reject(new Error(sentence)), ms);
-  });
-  try {
-    return await Promise.race([work, over]);
-  } finally {
-    clearTimeout(timer);
-  }
-}

@@ -1,10 +1,9 @@
 /** From a recorder's options to where its events go, and to who is told of failures. */
 import { randomUUID } from 'node:crypto';
-import { createClient } from '../client/client.ts';
-import { createTokens } from '../client/token.ts';
 import type { PlacedEvent } from '../outbox/parcel.ts';
 import { startApiRelay } from './api-relay.ts';
 import { createApiSink } from './api-sink.ts';
+import { openEndpoint } from './endpoint.ts';
 import type { RecorderOptions } from './options.ts';
 import { createOutboxSink } from './outbox-sink.ts';
 import type { Report, Sink } from './sink.ts';
@@ -13,17 +12,13 @@ const ADMIN = 'group/admin';
 const SWEEP_INTERVAL_MS = 5_000;
 
 /** @param options that fit together. */
-export function openSink(
-  options: RecorderOptions,
-  times: { readonly leaseMs: number; readonly closeTimeoutMs: number },
-  report: Report,
-): Sink {
+export function openSink(options: RecorderOptions, leaseMs: number, report: Report): Sink {
   const { url, token = null, database, as, claims, outbox, install } = options;
-  const { leaseMs } = times;
   const common = {
-    ...times,
+    leaseMs,
     recorder: options.id ?? randomUUID(),
     markerTimeoutMs: options.markerTimeoutMs ?? 5_000,
+    writeTimeoutMs: options.writeTimeoutMs ?? 10_000,
     maxBufferedEvents: options.maxBufferedEvents ?? 10_000,
     fullTimeoutMs: options.fullTimeoutMs ?? 30_000,
     report,
@@ -34,15 +29,15 @@ export function openSink(
     return createOutboxSink({ ...common, database, author, install: false, startRelay: null });
   }
   if (outbox === undefined) return createApiSink({ ...common, url: url as string, token });
-  const endpoint = { url: createClient({ url: url as string }).url, tokens: createTokens(token) };
+  const endpoint = openEndpoint(url as string, token);
   const sweepIntervalMs = Math.min(SWEEP_INTERVAL_MS, leaseMs / 3);
   return createOutboxSink({
     ...common,
     database: outbox,
     author: null,
     install: install ?? true,
-    startRelay: () =>
-      startApiRelay({ endpoint, database: outbox, sweepIntervalMs, claimMs: leaseMs * 2, report }),
+    startRelay: (signal) =>
+      startApiRelay({ endpoint, database: outbox, sweepIntervalMs, claimMs: leaseMs * 2, signal, report }),
   });
 }
 

@@ -36,7 +36,10 @@ export interface RecorderOptions {
   readonly actor?: string;
   /** Further names of secrets, beside password, token, api key and their like: `iban`, `dateOfBirth`. */
   readonly secrets?: readonly string[];
-  /** Names of parameters that only owners see, in all calls. */
+  /**
+   * Names of what only owners see, at any depth of parameters, payloads, values of attributes and `error_value`, in all
+   * that is recorded: it goes to the private payload of the same event, and `[private]` is left in its place.
+   */
   readonly private?: readonly string[];
   /** How long the JSON of a value may be, in characters; 16,384. */
   readonly maxValueChars?: number;
@@ -61,7 +64,12 @@ export interface RecorderOptions {
   readonly leaseMs?: number;
   /** How long a call waits for its marker; 5 s. */
   readonly markerTimeoutMs?: number;
-  /** How long `close` waits; 10 s. */
+  /**
+   * How long a write to an outbox waits for its answer, outside of the application's transactions; 10 s. What was to be
+   * written then waits to be sent, and is tried again.
+   */
+  readonly writeTimeoutMs?: number;
+  /** How long `close` takes at most, with all that it waits for; 10 s. */
   readonly closeTimeoutMs?: number;
   /** UUID of this recorder, by which its markers are known; made here. No two that run may have the same. */
   readonly id?: string;
@@ -74,6 +82,7 @@ const LIMITS = {
   fullTimeoutMs: [0, 3_600_000],
   leaseMs: [1_000, 600_000],
   markerTimeoutMs: [1, 600_000],
+  writeTimeoutMs: [1, 600_000],
   closeTimeoutMs: [0, 3_600_000],
 } as const;
 

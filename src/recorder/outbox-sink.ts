@@ -3,9 +3,10 @@
  * the application if it is given one. A relay moves it into the journal: Eventree's servers where it is their own
  * database, this process where it is the application's.
  *
- * What cannot be written at the moment, and belongs to no transaction, waits in a bounded buffer and is tried again.
+ * What cannot be written at the moment, or is not answered in time, and belongs to no transaction, waits in a bounded
+ * buffer and is tried again.
  */
-import { nextDelay, pause, persist } from '../base/retry.ts';
+import { pause, persist } from '../base/retry.ts';
 import { isSettled } from '../outbox/claim.ts';
 import { installOutbox } from '../outbox/install.ts';
 import {
@@ -17,14 +18,16 @@ import {
   wakeRelays,
   writeParcels,
 } from '../outbox/outbox.ts';
-import type { Author, Marker, Parcel, PlacedEvent } from '../outbox/parcel.ts';
+import type { Author, Marker } from '../outbox/parcel.ts';
 import type { Relay } from '../outbox/relay.ts';
 import { type Queryable, runOn } from '../outbox/statement.ts';
+import { createBacklog, type Unwritten } from './backlog.ts';
 import { RecorderError } from './errors.ts';
-import { gather, NONE_REFUSED, within } from './gather.ts';
+import { gather, NONE_REFUSED } from './gather.ts';
 import { Outage } from './outage.ts';
 import { Room } from './room.ts';
 import type { Report, Sink, Writing } from './sink.ts';
+import { createStopping, within } from './within.ts';
 
 export interface OutboxSinkOptions {
   readonly database: Queryable;
@@ -34,13 +37,13 @@ export interface OutboxSinkOptions {
   readonly author: Author | null;
   /** Make the tables where they are not there yet. */
   readonly install: boolean;
-  /** Starts the relay of this process; null where Eventree's servers are the relays. */
-  readonly startRelay: (() => Relay) | null;
+  /** Starts the relay of this process; null where Eventree's servers are the relays. The signal ends its requests. */
+  readonly startRelay: ((signal: AbortSignal) => Relay) | null;
   readonly leaseMs: number;
   readonly markerTimeoutMs: number;
+  readonly writeTimeoutMs: number;
   readonly maxBufferedEvents: number;
   readonly fullTimeoutMs: number;
-  readonly closeTimeoutMs: number;
   readonly report: Report;
 }
 
@@ -50,29 +53,52 @@ const BACKOFF = { firstMs: 100, mostMs: 5_000 };
 const WAKE_AFTER_MS = 10;
 const LOOK_AGAIN_MS = 50;
 const AWAY_MS = 1_000;
+/** Statements that were given up, and that the database may still answer: each holds what it was given. */
+const MOST_UNANSWERED = 20;
+/** Of the time for closing, what is left for leaving in order: for claims, and for the lease. */
+const LEAVING = 1 / 5;
 
 export function createOutboxSink(options: OutboxSinkOptions): Sink {
-  const { database, recorder, author, leaseMs, markerTimeoutMs, closeTimeoutMs, report } = options;
+  const { database, recorder, author, leaseMs, markerTimeoutMs, writeTimeoutMs, report } = options;
   const run = runOn(database);
   const writer = { recorder, author };
   const lease = { id: recorder, leaseMs };
   const room = new Room(options.maxBufferedEvents, options.fullTimeoutMs);
   const outage = new Outage(report);
   const wakeOutage = new Outage(report);
-  const stopping = new AbortController();
-  let unwritten: Writing[] = [];
-  let retrying: Promise<void> | null = null;
+  const stopping = createStopping();
+  const { signal } = stopping;
+  const backlog = createBacklog({ attempt, room, outage, signal, report });
   let ready: Promise<void> | null = null;
   let relay: Relay | null = null;
   let hasLease = false;
   let wakeTimer: NodeJS.Timeout | null = null;
   let away: { readonly until: number; readonly error: unknown } | null = null;
-  let refusedEvents = 0;
+  let unanswered = 0;
   let isClosed = false;
+
+  /** Of all that is in no transaction of the application: a database that answers nothing holds nobody up for longer. */
+  async function answered<T>(ask: () => Promise<T>, ms = writeTimeoutMs): Promise<T> {
+    if (unanswered >= MOST_UNANSWERED) throw new Error('The database has not answered for a while.');
+    let isAnswered = false;
+    const asked = ask().finally(() => {
+      isAnswered = true;
+    });
+    try {
+      return await within(asked, ms, `The database has not answered within ${ms} ms.`, signal);
+    } catch (error) {
+      if (!isAnswered) {
+        const forget = () => void unanswered--;
+        unanswered++;
+        asked.then(forget, forget);
+      }
+      throw error;
+    }
+  }
 
   /** Resolves when the outbox is there; tried again by whoever comes next where it could not be made. */
   function prepared(): Promise<void> {
-    ready ??= prepare().catch((error) => {
+    ready ??= answered(prepare).catch((error) => {
       ready = null;
       throw error;
     });
@@ -81,7 +107,7 @@ export function createOutboxSink(options: OutboxSinkOptions): Sink {
 
   async function prepare(): Promise<void> {
     if (options.install) await installOutbox(database);
-    relay ??= isClosed ? null : (options.startRelay?.() ?? null);
+    relay ??= isClosed ? null : (options.startRelay?.(signal) ?? null);
   }
 
   function wakeSoon(): void {
@@ -95,18 +121,18 @@ export function createOutboxSink(options: OutboxSinkOptions): Sink {
   async function wake(): Promise<void> {
     if (relay !== null) return relay.nudge();
     try {
-      await wakeRelays(run);
+      await answered(() => wakeRelays(run));
       wakeOutage.over();
     } catch (error) {
       // They look by themselves, only later.
-      wakeOutage.failed(error);
+      if (!signal.aborted) wakeOutage.failed(error);
     }
   }
 
   /** Without one, what a transaction marks would be taken for lost as soon as it is committed. */
   async function takeLease(): Promise<void> {
     try {
-      await within(renewLease(run, lease), markerTimeoutMs, 'The database has not taken the lease in time.');
+      await answered(() => renewLease(run, lease), markerTimeoutMs);
       hasLease = true;
     } catch (error) {
       outage.failed(error);
@@ -116,12 +142,10 @@ export function createOutboxSink(options: OutboxSinkOptions): Sink {
   const openGathered = gather<Marker>(async (markers) => {
     if (away !== null && performance.now() < away.until) throw away.error;
     try {
-      const opened = prepared().then(() => openMarkers(run, lease, markers, author));
-      await within(
-        opened,
-        markerTimeoutMs,
-        `The database has not taken a marker within ${markerTimeoutMs} ms.`,
-      );
+      await answered(async () => {
+        await prepared();
+        await openMarkers(run, lease, markers, author);
+      }, markerTimeoutMs);
       hasLease = true;
       away = null;
     } catch (error) {
@@ -138,40 +162,13 @@ export function createOutboxSink(options: OutboxSinkOptions): Sink {
     return swept;
   }
 
-  function writeLater(writing: Writing): void {
-    unwritten.push(writing);
-    room.take(countOf(writing));
-    retrying ??= retry().finally(() => {
-      retrying = null;
+  /** @throws where it is not known to be written. */
+  function attempt(what: Unwritten): Promise<readonly string[]> {
+    return answered(async () => {
+      const swept = await writeNow(what.writing);
+      what.isWritten = true;
+      return swept;
     });
-  }
-
-  /** Written twice, as where a commit was not answered, it adds nothing: events are recorded under their ids. */
-  async function retry(): Promise<void> {
-    for (let failures = 0; unwritten.length > 0 && !stopping.signal.aborted; ) {
-      const [writing] = unwritten as [Writing];
-      try {
-        await writeNow(writing);
-        unwritten.shift();
-        room.give(countOf(writing));
-        outage.over();
-        failures = 0;
-      } catch (error) {
-        if (isOfContent(error)) {
-          unwritten.shift();
-          refuse(writing, error);
-          continue;
-        }
-        outage.failed(error);
-        await pause(nextDelay(failures++, BACKOFF), stopping.signal);
-      }
-    }
-  }
-
-  function refuse(writing: Writing, error: unknown): void {
-    room.give(countOf(writing));
-    refusedEvents += countOf(writing);
-    report(error, eventsOf(writing.parcels));
   }
 
   /** Resolves when all that stands in the outbox was moved, but for what was refused or waits for an open scope. */
@@ -179,19 +176,17 @@ export function createOutboxSink(options: OutboxSinkOptions): Sink {
     await prepared();
     if (relay !== null) return relay.settled();
     await wake();
-    while (!stopping.signal.aborted && !(await isSettled(run))) await pause(LOOK_AGAIN_MS, stopping.signal);
+    while (!signal.aborted && !(await answered(() => isSettled(run)))) await pause(LOOK_AGAIN_MS, signal);
   }
 
   // What an earlier process left behind is moved also by one that records nothing itself.
   if (options.startRelay !== null) {
     const prepareLoudly = () =>
       prepared().catch((error: unknown) => {
-        outage.failed(error);
+        if (!signal.aborted) outage.failed(error);
         throw error;
       });
-    persist(prepareLoudly, { isPassing: () => true, backoff: BACKOFF, signal: stopping.signal }).catch(
-      () => {},
-    );
+    persist(prepareLoudly, { isPassing: () => true, backoff: BACKOFF, signal }).catch(() => {});
   }
 
   return {
@@ -208,83 +203,50 @@ export function createOutboxSink(options: OutboxSinkOptions): Sink {
         wakeSoon();
         return swept;
       }
-      if (retrying !== null) {
-        writeLater(writing);
-        return [];
-      }
-      try {
-        return await writeNow(writing);
-      } catch (error) {
-        outage.failed(error);
-        writeLater(writing);
-        return [];
-      }
+      return backlog.write(writing);
     },
 
     async acknowledge(parcel, withinMs) {
       if (isClosed) throw closed();
       const writing = { parcels: [parcel], ends: [], marks: [] };
-      await within(
-        writeNow(writing),
-        withinMs,
-        `The database has not taken the event within ${withinMs} ms.`,
-      );
+      await answered(() => writeNow(writing), withinMs);
       return null;
     },
 
-    marked: (ids, transaction) => markedAmong(transaction === undefined ? run : runOn(transaction), ids),
-    left: (ids) => leftAmong(run, ids),
+    marked: (ids, transaction) =>
+      transaction === undefined
+        ? answered(() => markedAmong(run, ids))
+        : markedAmong(runOn(transaction), ids),
+    left: (ids) => answered(() => leftAmong(run, ids)),
     async renew() {
-      if (hasLease) await renewLease(run, lease);
+      // Given up in time to be tried again, by another connection perhaps, before the lease has ended.
+      if (hasLease) await answered(() => renewLease(run, lease), leaseMs / 3);
     },
-    stats: () => ({ buffered: room.used, refused: refusedEvents }),
+    stats: () => ({ buffered: room.used, refused: backlog.refused() }),
 
     async flush() {
-      await retrying;
+      await backlog.done();
       await moved();
     },
 
-    async close() {
+    async close(withinMs) {
       isClosed = true;
+      const deadline = performance.now() + withinMs;
       if (wakeTimer !== null) clearTimeout(wakeTimer);
       const work = async () => {
-        await retrying;
+        await backlog.done();
         // What stands in the outbox is safe: servers, or whatever relay comes next, move it.
         if (relay !== null) await relay.settled();
         else if (hasLease) await wake();
       };
-      await within(work(), closeTimeoutMs, '').catch(() => {});
-      stopping.abort();
-      await relay?.stop();
-      for (const writing of unwritten) {
-        refusedEvents += countOf(writing);
-        report(closed(), eventsOf(writing.parcels));
-      }
-      unwritten = [];
-      if (hasLease) await within(releaseLease(run, recorder), closeTimeoutMs, '').catch(() => {});
+      await within(work(), withinMs * (1 - LEAVING), '').catch(() => {});
+      stopping.abort(closed());
+      room.close(closed());
+      backlog.giveUp(closed());
+      const leaving = Promise.all([relay?.stop(), hasLease ? releaseLease(run, recorder) : null]);
+      await within(leaving, Math.max(0, deadline - performance.now()), '').catch(() => {});
     },
   };
-}
-
-/**
- * Whether it is for what was to be written, and not for how the database is, that it cannot be: data exceptions (class
- * 22) and program limits (class 54) of PostgreSQL, and what has no JSON. It would hold up all others for ever.
- */
-function isOfContent(error: unknown): boolean {
-  if (error instanceof TypeError || error instanceof RangeError) return true;
-  const { code, meta } = (error ?? {}) as {
-    readonly code?: unknown;
-    readonly meta?: { readonly code?: unknown };
-  };
-  return [code, meta?.code].some((state) => typeof state === 'string' && /^(22|54)[0-9A-Z]{3}$/.test(state));
-}
-
-function countOf({ parcels }: Writing): number {
-  return parcels.reduce((sum, { events }) => sum + events.length, 0);
-}
-
-function eventsOf(parcels: readonly Parcel[]): PlacedEvent[] {
-  return parcels.flatMap(({ events }) => events);
 }
 
 function closed(): RecorderError {

@@ -12,7 +12,7 @@ import type { Session, SessionOptions } from './session.ts';
 export interface CallOptions {
   /** What the function is called with. Secrets are replaced; see RecorderOptions. */
   readonly params?: unknown;
-  /** Names of parameters, at any depth, that only owners see: they go to the private payload. */
+  /** Names of what only owners see, in the call and in all that is part of it, beside those of the recorder. */
   readonly private?: readonly string[];
   /** Left out: the one of the call around it, of the session, or of the recorder. */
   readonly actor?: string | null;
@@ -86,10 +86,10 @@ export interface Recorder {
   /** Records the creation of a session, in which calls can then be made. */
   session(options?: SessionOptions): Promise<Session>;
   stats(): RecorderStats;
-  /** Resolves when all that was written so far is in the journal, or was refused and reported. */
+  /** Resolves when all that was written so far is in the journal, or was refused or set aside, and reported. */
   flush(): Promise<void>;
   /**
-   * Waits for calls under way and for what they bring, for a while (`closeTimeoutMs`), and stops; what is not recorded
+   * Waits for calls under way and for what they bring, and stops, all within `closeTimeoutMs`; what is not recorded
    * then, and stands in no outbox, is reported. May be called more than once.
    */
   close(): Promise<void>;

@@ -9,6 +9,7 @@ export type GiveUp = () => void;
 
 interface Waiting {
   readonly resolve: (giveUp: GiveUp) => void;
+  readonly reject: (error: unknown) => void;
   readonly timer: NodeJS.Timeout;
 }
 
@@ -52,9 +53,18 @@ export class Room {
           ),
         );
       }, this.timeoutMs);
-      const waiting: Waiting = { resolve, timer };
+      const waiting: Waiting = { resolve, reject, timer };
       this.waiting.add(waiting);
     });
+  }
+
+  /** Nobody is let in any more: who waits is refused with this error. */
+  close(error: unknown): void {
+    for (const { reject, timer } of this.waiting) {
+      clearTimeout(timer);
+      reject(error);
+    }
+    this.waiting.clear();
   }
 
   private letIn(): void {

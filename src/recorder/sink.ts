@@ -18,8 +18,8 @@ export interface Sink {
   /** Resolves when the marker is committed. */
   open(marker: Marker): Promise<void>;
   /**
-   * Without a transaction: resolves when it is committed, or, over the API, when it is in the buffer, from where it
-   * is sent until it is recorded or refused. Within one: when it stands there.
+   * Without a transaction: resolves when it is committed, or when it is in the buffer, from where it is sent until it
+   * is recorded or refused. Within one: when it stands there.
    *
    * @returns those of `ends` that are known not to have been marked; no promise where there is nothing to wait for.
    */
@@ -38,10 +38,10 @@ export interface Sink {
   /** Says that the process is alive. Called again and again, well within the lease. */
   renew(): Promise<void>;
   stats(): SinkStats;
-  /** Resolves when all that was written so far is in the journal, or was refused and reported. */
+  /** Resolves when all that was written so far is in the journal, or was refused or set aside, and reported. */
   flush(): Promise<void>;
-  /** Flushes, as far as that goes within a limit, and stops. */
-  close(): Promise<void>;
+  /** Flushes, as far as that goes, and stops, all of it within the limit. Nothing of it goes on behind that. */
+  close(withinMs: number): Promise<void>;
 }
 
 export interface SinkStats {

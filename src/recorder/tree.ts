@@ -73,6 +73,21 @@ export function treeOf(root: Node, marked: ReadonlySet<string> = NO_IDS): Tree {
   return { events, resources };
 }
 
+/**
+ * Lets go of all below a root that was written, and of what its scopes told: what was begun within a call, as a timer
+ * or a connection, holds on to its scope for as long as it lives.
+ */
+export function letGo(root: Node): void {
+  const waiting = [root];
+  for (let node = waiting.pop(); node !== undefined; node = waiting.pop()) {
+    for (const child of node.children ?? []) if (child.kind !== 'leaf') waiting.push(child);
+    const { id, type } = node.event;
+    // A call that goes on behind its parent's end still tells how it went.
+    node.event = { id, type, attributes: {} };
+    node.children = null;
+  }
+}
+
 export function newNode(kind: NodeKind, event: PlacedEvent, always: boolean): Node {
   return {
     kind,

@@ -208,7 +208,7 @@ test('killed between its commit and the journal, it tells all of it when it is t
   await jane.transfer(from, to, 2_500);
   await jane.transfer(from, to, 100_000).catch(() => {});
   // A relay that is killed over a parcel keeps it from others for half a minute.
-  const claimed = () => db.query('select from eventree_outbox.parcel where retry_at > now()');
+  const claimed = () => db.query('select from eventree_outbox.parcel where claimed_until > now()');
   await vi.waitUntil(async () => (await claimed()).rowCount === 0, { timeout: 20_000, interval: 5 });
   first.child.kill('SIGKILL');
   await once(first.child, 'exit');

@@ -1,6 +1,3 @@
-import { once } from 'node:events';
-import { createServer } from 'node:http';
-import type { AddressInfo } from 'node:net';
 import { setImmediate } from 'node:timers/promises';
 import { describe, expect, onTestFinished, test, vi } from 'vitest';
 import { createRecorder } from '../../src/recorder/index.ts';
@@ -244,39 +241,6 @@ describe('the buffer', () => {
     expect(outlineOf(await events()).toSorted()).toEqual(['  acknowledged', '  below', 'above']);
     reported.splice(0);
   });
-
-  test('tries what upsets the server a few times, and then lets the others go on', {
-    timeout: 60_000,
-  }, async () => {
-    const asked: string[] = [];
-    const server = createServer(async (request, response) => {
-      const body = (await request.toArray()).join('');
-      const { input } = JSON.parse(body).variables;
-      asked.push(
-        input.map((event: { attributes: { function: string } }) => event.attributes.function).join(),
-      );
-      const answer = body.includes('poison')
-        ? { errors: [{ message: 'oh', extensions: { code: 'INTERNAL_SERVER_ERROR' } }] }
-        : { data: { recordEvents: { events: [{ kept: true }] } } };
-      response.setHeader('content-type', 'application/json');
-      response.end(JSON.stringify(answer));
-    }).listen(0, '127.0.0.1');
-    await once(server, 'listening');
-    onTestFinished(() => {
-      server.closeAllConnections();
-      server.close();
-    });
-    const { port } = server.address() as AddressInfo;
-    const { recorder, reported } = recorderWith({ url: `http://127.0.0.1:${port}`, markers: false });
-    await Promise.all(['a', 'poison', 'b'].map((name) => recorder.call(name, () => 1)));
-    await recorder.flush();
-    expect(asked.slice(0, 5)).toEqual(Array(5).fill('a,poison,b'));
-    expect(asked.filter((names) => names === 'poison')).not.toHaveLength(0);
-    expect(asked).toContain('b');
-    expect(recorder.stats().refused).toBe(1);
-    const unrecorded = reported.splice(0).flatMap((each) => each.unrecorded);
-    expect(unrecorded).toMatchObject([{ attributes: { function: 'poison' } }]);
-  });
 });
 
 describe('a recorder that is closed', () => {
@@ -326,6 +290,41 @@ describe('a recorder that is closed', () => {
   });
 });
 
+test.each([
+  [
+    'throws',
+    () => {
+      throw new Error('told');
+    },
+  ],
+  [
+    'rejects',
+    async () => {
+      throw new Error('told');
+    },
+  ],
+  ['rejects later', () => new Promise<void>((_, reject) => setImmediate(() => reject(new Error('told'))))],
+])('whoever is told of failures is none for the application where it %s', async (_, fail) => {
+  const unhandled: unknown[] = [];
+  const listen = (error: unknown) => unhandled.push(error);
+  process.on('unhandledRejection', listen);
+  onTestFinished(() => void process.off('unhandledRejection', listen));
+  let told = 0;
+  const recorder = createRecorder({
+    url: `http://127.0.0.1:${await freePort()}`,
+    closeTimeoutMs: 100,
+    onError: () => {
+      told++;
+      return fail();
+    },
+  });
+  expect(await recorder.call('a', () => 5)).toBe(5);
+  await recorder.close();
+  await new Promise((resolve) => setTimeout(resolve, 50));
+  expect(told).toBeGreaterThan(0);
+  expect(unhandled).toEqual([]);
+});
+
 describe('options that do not fit together', () => {
   const database = { query: async () => ({ rows: [] }) };
   const url = 'http://127.0.0.1:4000';
@@ -343,6 +342,7 @@ describe('options that do not fit together', () => {
     [{ url, outbox: {} as never }, 'pool of pg or a Prisma client'],
     [{ url, id: 'me' }, 'UUID'],
     [{ url, leaseMs: 10 }, 'from 1000 to 600000'],
+    [{ url, writeTimeoutMs: 0 }, 'from 1 to 600000'],
     [{ url, maxBufferedEvents: 0.5 }, 'whole number'],
   ])('%j are refused with a sentence', (options, sentence) => {
     expect(() => createRecorder(options)).toThrow(

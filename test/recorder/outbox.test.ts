@@ -148,6 +148,37 @@ describe('an outbox in the application’s database', () => {
     expect((await events()).map(({ attributes }) => attributes.function)).toEqual(['outer', 'inner']);
   });
 
+  test('refuses it too where the call around it ends while it is written', async () => {
+    const { recorder, bank } = await open();
+    let outer: Promise<unknown> = Promise.resolve();
+    let end = () => {};
+    const writing = transact(bank, async (client) => {
+      const transaction = {
+        async query(text: string, values: unknown[]) {
+          // Looks which groups of it are marked.
+          if (/^select id::text from eventree_outbox.marker/.test(text)) {
+            end();
+            await outer;
+          }
+          return client.query(text, values);
+        },
+      };
+      await new Promise<void>((done, failed) => {
+        outer = recorder.call('outer', () => {
+          const inner = recorder.call('inner', { transaction }, (call) =>
+            call.group(note('group'), (group) => group.recordIn(transaction, [note('in it')])),
+          );
+          inner.then(() => done(), failed);
+          return new Promise<void>((resolve) => {
+            end = resolve;
+          });
+        });
+      });
+    });
+    await expect(writing).rejects.toMatchObject({ code: 'UNRECORDED' });
+    await recorder.flush();
+  });
+
   test('goes on behind what the database refuses for good, which it reports', async () => {
     const { recorder, events, reported } = await open();
     await recorder.record({ ...note('a'), actor: 1n as unknown as string });

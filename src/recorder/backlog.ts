@@ -1,0 +1,136 @@
+/**
+ * What a database could not take at once: it waits in its order, and is tried again until it is written.
+ *
+ *     write ──▶ written
+ *       └──fails, or is not answered in time──▶ waits ──jittered pauses──▶ written
+ *                                                 └──for what it is──▶ refused and reported: the others go on
+ */
+import { nextDelay, pause } from '../base/retry.ts';
+import type { Outage } from './outage.ts';
+import type { Room } from './room.ts';
+import type { Report, Writing } from './sink.ts';
+
+export interface Unwritten {
+  readonly writing: Writing;
+  /** Perhaps by an attempt that was given up before its answer came. */
+  isWritten: boolean;
+}
+
+export interface BacklogOptions {
+  /**
+   * Written twice, as where a commit was not answered, it adds nothing: events are recorded under their ids.
+   *
+   * @throws where it is not known to be written.
+   */
+  readonly attempt: (what: Unwritten) => Promise<readonly string[]>;
+  readonly room: Room;
+  readonly outage: Outage;
+  /** Ends the trying. */
+  readonly signal: AbortSignal;
+  readonly report: Report;
+}
+
+export interface Backlog {
+  /** Resolves when it is written, or waits. @returns as a sink's `write`. @throws when the signal has fired. */
+  write(writing: Writing): Promise<readonly string[]>;
+  /** Resolves when nothing waits. */
+  done(): Promise<void>;
+  /** Reports all that waits. */
+  giveUp(error: unknown): void;
+  /** Events that were refused or given up. */
+  refused(): number;
+}
+
+const BACKOFF = { firstMs: 100, mostMs: 5_000 };
+
+export function createBacklog({ attempt, room, outage, signal, report }: BacklogOptions): Backlog {
+  let waiting: Unwritten[] = [];
+  let retrying: Promise<void> | null = null;
+  let refused = 0;
+
+  function startRetrying(): void {
+    retrying ??= retry().finally(() => {
+      retrying = null;
+      // Something may have come since the last look.
+      if (waiting.length > 0 && !signal.aborted) startRetrying();
+    });
+  }
+
+  async function retry(): Promise<void> {
+    for (let failures = 0; waiting.length > 0 && !signal.aborted; ) {
+      const [what] = waiting as [Unwritten];
+      try {
+        if (!what.isWritten) await attempt(what);
+      } catch (error) {
+        if (signal.aborted) return;
+        if (isOfContent(error)) {
+          waiting.shift();
+          refuse(what, error);
+          continue;
+        }
+        outage.failed(error);
+      }
+      if (!what.isWritten) {
+        await pause(nextDelay(failures++, BACKOFF), signal);
+        continue;
+      }
+      waiting.shift();
+      room.give(countOf(what));
+      outage.over();
+      failures = 0;
+    }
+  }
+
+  function refuse(what: Unwritten, error: unknown): void {
+    room.give(countOf(what));
+    refused += countOf(what);
+    report(
+      error,
+      what.writing.parcels.flatMap(({ events }) => events),
+    );
+  }
+
+  return {
+    async write(writing) {
+      const what = { writing, isWritten: false };
+      try {
+        if (retrying === null) return await attempt(what);
+      } catch (error) {
+        if (signal.aborted) throw error;
+        outage.failed(error);
+      }
+      waiting.push(what);
+      room.take(countOf(what));
+      startRetrying();
+      return [];
+    },
+    async done() {
+      while (retrying !== null) await retrying;
+    },
+    giveUp(error) {
+      for (const what of waiting) {
+        if (what.isWritten) room.give(countOf(what));
+        else refuse(what, error);
+      }
+      waiting = [];
+    },
+    refused: () => refused,
+  };
+}
+
+/**
+ * Whether it is for what was to be written, and not for how the database is, that it cannot be: data exceptions (class
+ * 22) and program limits (class 54) of PostgreSQL, and what has no JSON. It would hold up all others for ever.
+ */
+function isOfContent(error: unknown): boolean {
+  if (error instanceof TypeError || error instanceof RangeError) return true;
+  const { code, meta } = (error ?? {}) as {
+    readonly code?: unknown;
+    readonly meta?: { readonly code?: unknown };
+  };
+  return [code, meta?.code].some((state) => typeof state === 'string' && /^(22|54)[0-9A-Z]{3}$/.test(state));
+}
+
+function countOf({ writing }: Unwritten): number {
+  return writing.parcels.reduce((sum, { events }) => sum + events.length, 0);
+}
