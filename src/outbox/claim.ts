@@ -170,17 +170,28 @@ export async function removeParcels(run: Run, ids: readonly string[]): Promise<s
   return ended.map(({ id }) => id);
 }
 
-/** Nothing became of it: whoever comes may take them. @param tried those that count as tried. */
-export async function returnParcels(
-  run: Run,
-  ids: readonly string[],
-  tried: readonly string[],
-): Promise<void> {
+/**
+ * The claim is over: whoever comes may take those of which nothing became, and put what was held. In one, so that what
+ * is killed at this moment leaves no resource held of which nobody has a parcel.
+ */
+export async function giveBack(run: Run, relay: string, ids: readonly string[]): Promise<void> {
+  await run(GIVE_BACK, [relay, ids]);
+}
+
+const GIVE_BACK = `
+  with locked as (
+    select ref from eventree_outbox.resource where relay = $1::uuid order by ref for update
+  ), let_go as (
+    update eventree_outbox.resource r set relay = null from locked l where r.ref = l.ref
+  )
+  update eventree_outbox.parcel set claimed_until = null where id = any($2::text[]::bigint[])`;
+
+/** It counts as tried, and whoever comes may take it. */
+export async function markTried(run: Run, id: string): Promise<void> {
   await run(
-    `update eventree_outbox.parcel
-     set claimed_until = null, attempts = attempts + (id = any($2::text[]::bigint[]))::integer
-     where id = any($1::text[]::bigint[])`,
-    [ids, tried],
+    `update eventree_outbox.parcel set claimed_until = null, attempts = attempts + 1
+     where id = $1::text::bigint`,
+    [id],
   );
 }
 

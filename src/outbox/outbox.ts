@@ -181,7 +181,7 @@ export async function releaseLease(run: Run, recorder: string): Promise<void> {
 /** Those of the scopes that are marked. */
 export async function markedAmong(run: Run, ids: readonly string[]): Promise<string[]> {
   const marked = await run<{ id: string }>(
-    'select distinct id::text from eventree_outbox.marker where id = any($1::text[]::uuid[])',
+    'select id::text from eventree_outbox.marker where id = any($1::text[]::uuid[]) group by id',
     [ids],
   );
   return marked.map(({ id }) => id);

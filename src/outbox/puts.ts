@@ -113,17 +113,6 @@ const NOTE = `
   )
   update eventree_outbox.parcel set resources = $4::json, puts = $5::text[] where id = $1::text::bigint`;
 
-/** Other relays may put what this one has held. */
-export async function letGo(run: Run, relay: string): Promise<void> {
-  await run(LET_GO, [relay]);
-}
-
-const LET_GO = `
-  with locked as (
-    select ref from eventree_outbox.resource where relay = $1::uuid order by ref for update
-  )
-  update eventree_outbox.resource r set relay = null from locked l where r.ref = l.ref`;
-
 /** Forgets by which parcels resources were put, where no earlier one is left to put anything. */
 export async function forgetPuts(run: Run): Promise<void> {
   await run(FORGET, []);

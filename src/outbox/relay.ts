@@ -13,16 +13,17 @@ import { startLoop } from '../base/loop.ts';
 import { type Backoff, nextDelay } from '../base/retry.ts';
 import {
   claimParcels,
+  giveBack,
   isSettled,
   MOST_PARCELS,
   markRefused,
+  markTried,
   removeParcels,
-  returnParcels,
   type TakenParcel,
 } from './claim.ts';
 import { codeOf, type Deliver } from './deliver.ts';
 import type { ResourcePut } from './parcel.ts';
-import { holdPuts, letGo, notePuts } from './puts.ts';
+import { holdPuts, notePuts } from './puts.ts';
 import { type Queryable, runOn } from './statement.ts';
 import { sweepLost } from './sweep.ts';
 
@@ -142,8 +143,8 @@ export function startRelay({
         for (const { id } of group) left.delete(id);
       }
     } finally {
-      if (left.size > 0) await returnParcels(run, [...left], []).catch(onError);
-      if (!taken.every(isPlain)) await letGo(run, claimant.relay).catch(onError);
+      const isOver = left.size === 0 && taken.every(isPlain);
+      if (!isOver) await giveBack(run, claimant.relay, [...left]).catch(onError);
     }
   }
 
@@ -196,7 +197,7 @@ export function startRelay({
     } catch (error) {
       if (isPassing(error) && !(isUpset(error) && attempts + 1 >= MOST_UPSETS)) {
         if (isUpset(error)) {
-          await returnParcels(run, [id], [id]);
+          await markTried(run, id);
           left.delete(id);
         }
         throw error;

@@ -3,15 +3,15 @@ import { randomUUID } from 'node:crypto';
 import { describe, expect, test, vi } from 'vitest';
 import {
   claimParcels,
+  giveBack,
   markRefused,
   removeParcels,
-  returnParcels,
   type TakenParcel,
 } from '../../src/outbox/claim.ts';
 import type { Deliver } from '../../src/outbox/deliver.ts';
 import { openMarkers } from '../../src/outbox/outbox.ts';
 import type { ResourcePut } from '../../src/outbox/parcel.ts';
-import { holdPuts, letGo, notePuts } from '../../src/outbox/puts.ts';
+import { holdPuts, notePuts } from '../../src/outbox/puts.ts';
 import type { Run } from '../../src/outbox/statement.ts';
 import { sweepLost } from '../../src/outbox/sweep.ts';
 import {
@@ -209,7 +209,7 @@ describe('a relay whose claim has run out', () => {
     expect(await holdPuts(run, slow.first, slow.by)).toBeNull();
 
     await notePuts(run, quick.first.id, quick.first.resources, []);
-    await letGo(run, quick.by.relay);
+    await giveBack(run, quick.by.relay, []);
     expect(await holdPuts(run, slow.first, slow.by)).toEqual([]);
     await removeParcels(run, [quick.first.id]);
     await sweepLost(run);
@@ -250,13 +250,12 @@ test('by which parcels resources were put is forgotten when no earlier one is le
 
   // The first one is still to put something, and is refused.
   await removeParcels(run, [second.id]);
-  await letGo(run, by.relay);
+  await giveBack(run, by.relay, []);
   await markRefused(run, first.id, 'no', 60_000);
   await sweepLost(run);
   expect(await known()).toEqual([{ ref: 'page/2' }]);
 
   await notePuts(run, first.id, first.resources, []);
-  await returnParcels(run, [first.id], []);
   await sweepLost(run);
   expect(await known()).toEqual([]);
 });

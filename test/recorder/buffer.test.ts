@@ -303,7 +303,7 @@ test.each([
       throw new Error('told');
     },
   ],
-  ['rejects later', () => new Promise<void>((_, reject) => setImmediate(() => reject(new Error('told'))))],
+  ['rejects later', () => new Promise<void>((_, reject) => setTimeout(() => reject(new Error('told')), 1))],
 ])('whoever is told of failures is none for the application where it %s', async (_, fail) => {
   const unhandled: unknown[] = [];
   const listen = (error: unknown) => unhandled.push(error);

@@ -76,6 +76,24 @@ describe('a database that takes connections and never answers', () => {
     silent.leave();
   });
 
+  test('holds a call no longer when its recorder is closed, and what it brings is reported', async () => {
+    const silent = await startSilent();
+    const database = poolOf(`postgresql://bank@127.0.0.1:${silent.port}/bank`);
+    database.on('error', () => {});
+    const { recorder, reported } = recorderWith({
+      database,
+      as: 'user/bank',
+      markers: false,
+      closeTimeoutMs: 500,
+    });
+    const { ms } = await timed(Promise.all([recorder.call('a', () => 1), recorder.close()]));
+    silent.leave();
+    expect(ms).toBeLessThan(500 + SLACK_MS);
+    expect(reported.splice(0)).toMatchObject([
+      { error: codeOf('CLOSED'), unrecorded: [{ attributes: { function: 'a' } }] },
+    ]);
+  });
+
   test('is tried again, and what was written meanwhile is recorded once', { timeout: 60_000 }, async () => {
     const { recorder, proxy, events, reported } = await through({ writeTimeoutMs: 200 });
     proxy.stall(true);
@@ -192,18 +210,22 @@ describe('a server that takes connections and never answers', () => {
   test('leaves what is on its way in the outbox, for whoever comes next', async () => {
     const silent = await startSilent();
     const bank = await bankDatabase();
+    const url = String(bank.options.connectionString);
+    const proxy = await startTcpProxy(socketOf(url));
     const { recorder, reported } = recorderWith({
       url: `http://127.0.0.1:${silent.port}`,
-      outbox: bank,
-      closeTimeoutMs: 1_000,
+      outbox: poolOf(databaseUrlThrough(proxy, url)),
+      closeTimeoutMs: 2_000,
     });
     await recorder.call('a', () => 1);
     const parcels = async () =>
-      (await bank.query('select error, attempts, retry_at from eventree_outbox.parcel')).rows;
-    await vi.waitUntil(async () => (await parcels())[0]?.retry_at != null, { timeout: 10_000 });
+      (await bank.query('select error, attempts, claimed_until from eventree_outbox.parcel')).rows;
+    await vi.waitUntil(async () => (await parcels())[0]?.claimed_until != null, { timeout: 10_000 });
+    // To give it back takes a while, for which there is time left.
+    proxy.delay(40);
     const { ms } = await timed(recorder.close());
-    expect(ms).toBeLessThan(1_000 + SLACK_MS);
-    expect(await parcels()).toEqual([{ error: null, attempts: 0, retry_at: null }]);
+    expect(ms).toBeLessThan(2_000 + SLACK_MS);
+    expect(await parcels()).toEqual([{ error: null, attempts: 0, claimed_until: null }]);
     expect((await bank.query('select from eventree_outbox.recorder')).rowCount).toBe(0);
     expect(reported).toEqual([]);
   });
