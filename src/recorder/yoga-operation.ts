@@ -6,6 +6,9 @@ import {
   type DocumentNode,
   type FieldNode,
   type FragmentDefinitionNode,
+  GraphQLIncludeDirective,
+  GraphQLSkipDirective,
+  getDirectiveValues,
   getOperationAST,
   Kind,
   type OperationDefinitionNode,
@@ -59,7 +62,7 @@ export function paramsOf(
   if (operation == null) return {};
   const values = { ...defaultsOf(operation), ...variables };
   const fields = fieldsOf(operation.selectionSet, document).filter(
-    ({ name }) => !name.value.startsWith('__'),
+    (field) => !field.name.value.startsWith('__') && !isLeftOut(field, values),
   );
   const given = new Map(
     fields.map((field) => [field.alias?.value ?? field.name.value, argumentsOf(field, values)]),
@@ -67,6 +70,13 @@ export function paramsOf(
   const [first = {}] = given.values();
   if (given.size <= 1) return first;
   return Object.fromEntries([...given].filter(([, own]) => Object.keys(own).length > 0));
+}
+
+/** By `@skip` or `@include`. */
+function isLeftOut(field: FieldNode, variables: Values): boolean {
+  const skip = getDirectiveValues(GraphQLSkipDirective, field, variables);
+  const include = getDirectiveValues(GraphQLIncludeDirective, field, variables);
+  return skip?.if === true || include?.if === false;
 }
 
 function argumentsOf({ arguments: given = [] }: FieldNode, variables: Values): Values {
@@ -83,12 +93,20 @@ function defaultsOf({ variableDefinitions = [] }: OperationDefinitionNode): Valu
   );
 }
 
-function fieldsOf({ selections }: SelectionSetNode, document: DocumentNode): FieldNode[] {
+/** A fragment counts once, as it does to GraphQL: fragments that name others twice would double with each. */
+function fieldsOf(
+  { selections }: SelectionSetNode,
+  document: DocumentNode,
+  seen = new Set<string>(),
+): FieldNode[] {
   return selections.flatMap((selection) => {
     if (selection.kind === Kind.FIELD) return [selection];
-    const fragment =
-      selection.kind === Kind.INLINE_FRAGMENT ? selection : fragmentOf(document, selection.name.value);
-    return fragment === undefined ? [] : fieldsOf(fragment.selectionSet, document);
+    if (selection.kind === Kind.INLINE_FRAGMENT) return fieldsOf(selection.selectionSet, document, seen);
+    const { value: name } = selection.name;
+    if (seen.has(name)) return [];
+    seen.add(name);
+    const fragment = fragmentOf(document, name);
+    return fragment === undefined ? [] : fieldsOf(fragment.selectionSet, document, seen);
   });
 }
 

@@ -232,6 +232,24 @@ test('savepoints take with them what was written behind them, and leave what was
   ]);
 });
 
+test.each([
+  ['/* app */ SAVEPOINT s', '/* app */ ROLLBACK TO s'],
+  ['select 1; SAVEPOINT s', 'select 1; ROLLBACK TO SAVEPOINT s'],
+  ['-- app\n savepoint s', '-- app\n rollback work to s'],
+])('savepoints are found wherever they stand: %s', async (savepoint, rollback) => {
+  const bank = await bankForTest();
+  const prisma = extended(bank.plain(), { recorder: recorderOf(bank) });
+  await prisma.$transaction(async (tx) => {
+    await tx.tag.create({ data: { name: 'a' } });
+    await tx.$executeRawUnsafe(savepoint);
+    await tx.tag.create({ data: { name: 'lost' } });
+    await tx.$executeRawUnsafe(rollback);
+  });
+
+  expect(await history(bank)).toEqual(['create tag/a']);
+  expect((await bank.plain().tag.findMany()).map(({ name }) => name)).toEqual(['a']);
+});
+
 test('where events cannot be written nothing is committed, and the connection is fit for others', async () => {
   const bank = await bankForTest();
   const pool = new pg.Pool({ connectionString: bank.url, max: 1 });

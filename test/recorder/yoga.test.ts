@@ -242,6 +242,12 @@ describe('a mutation', () => {
       {},
       { transfer: { amount: 1 }, again: { amount: 2 }, pay: { amount: 3 } },
     ],
+    [
+      'nothing of what is left out',
+      'mutation ($no: Boolean! = false) { pay(amount: 1) out: pay(amount: 2) @skip(if: true) off: pay(amount: 3) @include(if: $no) }',
+      {},
+      { amount: 1 },
+    ],
     ['one field, and what all have', 'mutation { pay(amount: 1) __typename }', {}, { amount: 1 }],
     ['no arguments', 'mutation { ping __typename }', {}, {}],
   ])('tells what it is given: %s', async (_, query, variables, params) => {
@@ -403,6 +409,17 @@ describe('what is no mutation', () => {
     const { lines, events } = await all.written();
     expect(lines).toEqual(['call', '  note', 'note']);
     expect(events[0]).toMatchObject({ attributes: { function: 'Loud' }, payload: { operation: 'query' } });
+  });
+
+  test('that names fragments twice, which name others twice, is answered as without', { timeout: 10_000 }, async () => {
+    const service = await startService();
+    // A fragment that counted each time would count two million times.
+    const fragments = Array.from(
+      { length: 21 },
+      (_, i) => `fragment F${i} on Query { hello ...F${i + 1} ...F${i + 1} }`,
+    );
+    const query = `query { ...F0 } ${fragments.join(' ')} fragment F21 on Query { hello }`;
+    expect(await service.ask(query)).toEqual({ data: { hello: 'hello' } });
   });
 
   test('a subscription is left alone', async () => {

@@ -192,8 +192,11 @@ const VERSION: DriverQuery = {
 const COMMIT: DriverQuery = { sql: 'COMMIT', args: [], argTypes: [] };
 const ROLLBACK: DriverQuery = { sql: 'ROLLBACK', args: [], argTypes: [] };
 
-/** Reads the outbox, or makes a savepoint of the application's own, or goes back to one. */
-const ASKS_FOR_OURS = /eventree_outbox|^\s*(?:savepoint|rollback|release)\b/i;
+/**
+ * Reads the outbox, or makes a savepoint of the application's own, or goes back to one: wherever that stands, behind a
+ * comment or another statement. To send ours once too often costs a round trip.
+ */
+const ASKS_FOR_OURS = /eventree_outbox|\b(?:savepoint|rollback|release)\b/i;
 
 function queryOf(text: string, values: readonly unknown[]): DriverQuery {
   return { sql: text, args: values, argTypes: values.map((value) => (Array.isArray(value) ? LIST : SCALAR)) };
