@@ -26,6 +26,8 @@ export interface Sender {
   readonly signal: AbortSignal;
   /** @throws what may pass, and with it the marker's tree waits. */
   mark(marker: Marker): Promise<void>;
+  /** Puts the resources that it has still to put. @throws what the API throws. */
+  putAll(sending: Sending): Promise<void>;
   /** @param kept whether all that was sent with it is in the journal; events of disabled types are not. */
   recorded(sending: Sending, kept: boolean): void;
   refused(sending: Sending, error: unknown): void;
@@ -123,9 +125,7 @@ async function sendOnce(sender: Sender, sendings: readonly Sending[]): Promise<b
       await sender.mark(whole.marker);
       whole.isMarked = true;
     }
-    for (const resource of sending.resources) await putResource(endpoint, resource, signal);
-    // Put again with events that are sent again, it would undo what has been said of it since.
-    sending.resources = [];
+    await sender.putAll(sending);
   }
   const body = `${RECORD_START}${sendings.map(({ text }) => text).join(',')}]}}`;
   const { recordEvents } = await ask<{ recordEvents?: { events: readonly { kept: boolean }[] } }>(

@@ -7,6 +7,8 @@ export interface Sending {
   /** A list without its brackets. Another one where its call has to take another id. */
   text: string;
   readonly count: number;
+  /** Of its events, as they were written. */
+  readonly ids: readonly string[];
   readonly journal: string;
   resources: readonly ResourcePut[];
   /** Markers that end with it. */
@@ -71,7 +73,8 @@ function partsOf(
   }
   const { journal = 'main' } = events[0] as PlacedEvent;
   const isAlone = resources.length > 0;
-  return [{ text, count: events.length, journal, resources, ends, isAlone, whole: null, asides: 0 }];
+  const ids = events.map(({ id }) => id);
+  return [{ text, count: events.length, ids, journal, resources, ends, isAlone, whole: null, asides: 0 }];
 }
 
 /**

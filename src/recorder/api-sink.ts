@@ -17,6 +17,8 @@ import type { TokenSource } from '../client/token.ts';
 import { codeOf } from '../outbox/deliver.ts';
 import type { PlacedEvent } from '../outbox/parcel.ts';
 import { createApiMarkers } from './api-markers.ts';
+import { Pending } from './api-pending.ts';
+import { PutOrder } from './api-puts.ts';
 import { SendQueue } from './api-queue.ts';
 import { putResource, type Sender, sendAll, troubleOf } from './api-send.ts';
 import { eventsOf, MOST_EVENTS, type Sending, sendingsOf } from './api-sending.ts';
@@ -63,9 +65,9 @@ export function createApiSink(options: ApiSinkOptions): Sink {
   });
   const room = new Room(options.maxBufferedEvents, options.fullTimeoutMs);
   const outage = new Outage(report);
-  /** Neither recorded nor refused yet, with who waits for that. */
-  const pending = new Map<Sending, (() => void)[]>();
-  /** Those of them that are to be sent again later. */
+  const pending = new Pending();
+  const puts = new PutOrder((resource) => putResource(endpoint, resource, signal));
+  /** What of it is to be sent again later. */
   const aside = new Map<Sending, NodeJS.Timeout>();
   const buffer = new SendQueue();
   let timer: NodeJS.Timeout | null = null;
@@ -78,7 +80,8 @@ export function createApiSink(options: ApiSinkOptions): Sink {
     for (const sending of sendings) {
       buffer.put(sending);
       room.take(sending.count);
-      pending.set(sending, []);
+      pending.add(sending);
+      puts.add(sending);
     }
     sendSoon();
   }
@@ -103,16 +106,9 @@ export function createApiSink(options: ApiSinkOptions): Sink {
   }
 
   function settle(sending: Sending): void {
-    release(sending);
-    pending.delete(sending);
+    pending.remove(sending);
+    puts.drop(sending);
     room.give(sending.count);
-  }
-
-  /** Who waits for it waits no longer. */
-  function release(sending: Sending): void {
-    const waiting = pending.get(sending) ?? [];
-    pending.set(sending, []);
-    for (const done of waiting) done();
   }
 
   /** @param isKept it has removed the markers that end with it. */
@@ -129,7 +125,7 @@ export function createApiSink(options: ApiSinkOptions): Sink {
       sending,
       setTimeout(() => sendAgain(sending), delayMs),
     );
-    release(sending);
+    pending.release(sending);
   }
 
   function sendAgain(sending: Sending): void {
@@ -137,14 +133,6 @@ export function createApiSink(options: ApiSinkOptions): Sink {
     aside.delete(sending);
     buffer.put(sending);
     sendNow();
-  }
-
-  /** Whether what it hangs below is not there because that was set aside. */
-  function waitsForOther(sending: Sending, error: unknown): boolean {
-    if (codeOf(error) !== 'NOT_FOUND') return false;
-    const others = [...pending.keys()].filter((other) => other !== sending);
-    const above = new Set(eventsOf(sending).map(({ parentId }) => parentId));
-    return [...above].some((id) => others.some(({ text }) => text.includes(`"id":"${id}"`)));
   }
 
   const sender: Sender = {
@@ -159,13 +147,14 @@ export function createApiSink(options: ApiSinkOptions): Sink {
         report(error);
       }
     },
+    putAll: (sending) => puts.putAll(sending),
     recorded(sending, kept) {
       outage.over();
       endMarkers(sending, kept);
       settle(sending);
     },
     refused(sending, error) {
-      if (waitsForOther(sending, error)) return setAside(sending);
+      if (codeOf(error) === 'NOT_FOUND' && pending.waitForOthers(sending)) return setAside(sending);
       refusedEvents += sending.count;
       endMarkers(sending, false);
       report(error, eventsOf(sending));
@@ -181,8 +170,8 @@ export function createApiSink(options: ApiSinkOptions): Sink {
   /** Resolves when all that waits or is under way now is recorded, refused or set aside. */
   async function settled(): Promise<void> {
     sendNow();
-    const underWay = [...pending].filter(([sending]) => !aside.has(sending));
-    await Promise.all(underWay.map(([, waiting]) => new Promise<void>((done) => waiting.push(done))));
+    const underWay = pending.all().filter((sending) => !aside.has(sending));
+    await Promise.all(underWay.map((sending) => pending.settled(sending)));
   }
 
   async function flush(): Promise<void> {
@@ -214,7 +203,7 @@ export function createApiSink(options: ApiSinkOptions): Sink {
       const [top] = events as readonly [PlacedEvent];
       const startedAt = performance.now();
       const { parentId } = top;
-      if (parentId != null && [...pending.keys()].some(({ text }) => text.includes(parentId))) {
+      if (parentId != null && pending.has(parentId)) {
         await within(settled(), withinMs, 'The event above it has not been recorded in time.', signal);
       }
       for (const resource of resources) await putResource(endpoint, resource, signal);
@@ -239,7 +228,7 @@ export function createApiSink(options: ApiSinkOptions): Sink {
       if (timer !== null) clearTimeout(timer);
       for (const again of aside.values()) clearTimeout(again);
       // Their markers stay: they are recorded as lost, which as far as anybody knows they are.
-      for (const sending of [...pending.keys()]) {
+      for (const sending of pending.all()) {
         refusedEvents += sending.count;
         report(closed(), eventsOf(sending));
         settle(sending);

@@ -85,6 +85,7 @@ export class OpenScope implements Scope {
     const { desk, call } = this;
     if (!this.isRunning()) throw ended();
     if (!desk.sink.transactional) throw noOutbox();
+    if (events.some(({ always }) => always === true)) throw undecided();
     const nodes = events.map((event) =>
       draftNode('leaf', event, this.id, false, call.inherited, call.redactor),
     );
@@ -292,6 +293,13 @@ function ended(): RecorderError {
   return new RecorderError(
     'ENDED',
     'The call or group has ended: wait for all that it does before its function returns.',
+  );
+}
+
+function undecided(): RecorderError {
+  return new RecorderError(
+    'BAD_INPUT',
+    'An event in a transaction is kept if and only if that is committed: leave `always` out, or record it without the transaction.',
   );
 }
 

@@ -8,7 +8,7 @@ import type { NewEvent } from '../client/event.ts';
 import type { PlacedEvent } from '../outbox/parcel.ts';
 import { RecorderError } from './errors.ts';
 import { newId } from './id.ts';
-import { isNaming } from './pairs.ts';
+import { isNamed, isNaming, namesGiven } from './pairs.ts';
 import { isStub, PRIVATE, REDACTED, type Redactor } from './redact.ts';
 import type { AddedEvent } from './scope.ts';
 import { addChild, type Node, type NodeKind, newNode } from './tree.ts';
@@ -139,12 +139,14 @@ function safeAttributes(
 ): Record<string, Json> {
   const attributes: Record<string, Json> = {};
   const names = Object.keys(given);
-  const naming = names.find((name) => isNaming(name) && isHidden(given[name], redactor));
-  const about = naming === undefined ? null : (given[naming] as string);
+  const about = names
+    .filter(isNaming)
+    .flatMap((name) => namesGiven(name, given[name]))
+    .find((name) => isHidden(name, redactor));
   for (const name of names) {
     const value = given[name];
     const isStubbed = STUBBED.has(name);
-    if (about !== null && value != null && (isStubbed || name === 'value')) {
+    if (about !== undefined && value != null && isNamed(name)) {
       const { open, apart: hidden } = hiddenBy(about, value, redactor);
       if (isStubbed) attributes[name] = open;
       if (hidden !== null) apart[name] = hidden;
@@ -160,8 +162,8 @@ function safeAttributes(
   return attributes;
 }
 
-function isHidden(name: unknown, redactor: Redactor): boolean {
-  return typeof name === 'string' && (redactor.isSecret(name) || redactor.isPrivate(name));
+function isHidden(name: string, redactor: Redactor): boolean {
+  return redactor.isSecret(name) || redactor.isPrivate(name);
 }
 
 function hiddenBy(name: string, value: unknown, redactor: Redactor): { open: string; apart: Json | null } {

@@ -49,14 +49,14 @@ export interface Ending {
 }
 
 export function createEnding({ desk, watch, isExpected, report }: EndingOptions): Ending {
-  const { sink, redactor } = desk;
+  const { sink } = desk;
   const lookOutage = new Outage(report);
 
   function tellEnd(call: OpenCall, ended: Ended<unknown>, elapsedMs: number): void {
     call.tell(
       endAttributes(
         'error' in ended
-          ? { elapsedMs, failure: failureFacts(ended.error, redactor, isExpected) }
+          ? { elapsedMs, failure: failureFacts(ended.error, call.redactor, isExpected) }
           : { elapsedMs, resultLength: lengthOf(ended.result) },
       ),
     );

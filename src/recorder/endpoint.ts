@@ -13,6 +13,10 @@ export interface OpenEndpoint extends Endpoint {
   close(): void;
 }
 
+const MEGABYTE = 1024 * 1024;
+/** Of an answer. What is longer is none of Eventree's, and may never end: it is told of in its place. */
+const MOST_BYTES = 64 * MEGABYTE;
+
 /** @throws TypeError for a URL that is none. */
 export function openEndpoint(given: string, token: string | null | TokenSource): OpenEndpoint {
   const { url } = createClient({ url: given });
@@ -32,10 +36,21 @@ export function openEndpoint(given: string, token: string | null | TokenSource):
         target,
         { method: 'POST', agent, signal, headers: { ...headers, 'content-length': bytes.length } },
         (answer) => {
+          const status = answer.statusCode as number;
+          const { location } = answer.headers;
           const chunks: Buffer[] = [];
-          answer.on('data', (chunk: Buffer) => chunks.push(chunk));
+          let length = 0;
+          answer.on('data', (chunk: Buffer) => {
+            length += chunk.length;
+            chunks.push(chunk);
+            if (length <= MOST_BYTES) return;
+            resolve({ status, text: `more than ${MOST_BYTES / MEGABYTE} MB` });
+            sent.destroy();
+          });
           answer.on('end', () => {
-            resolve({ status: answer.statusCode as number, text: Buffer.concat(chunks).toString() });
+            const isElsewhere = status >= 300 && status < 400 && location !== undefined;
+            const text = isElsewhere ? redirect(target, location) : Buffer.concat(chunks).toString();
+            resolve({ status, text });
           });
           answer.on('error', fail);
         },
@@ -55,4 +70,10 @@ export function openEndpoint(given: string, token: string | null | TokenSource):
     post: (target, posted) => send(target, posted, false),
     close: () => agent.destroy(),
   };
+}
+
+/** Told in place of an answer: it is not followed, as the token is meant for the server that was named. */
+function redirect(target: string, location: string): string {
+  const url = URL.canParse(location, target) ? new URL(location, target).href : location;
+  return `set \`url\` to where it redirects to, ${url}`;
 }

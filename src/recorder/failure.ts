@@ -36,7 +36,8 @@ export function failureFacts(error: unknown, redactor: Redactor, isExpected: IsE
           folder,
           read(() => classesOf(error)),
         );
-  const value = redactor.json(read(() => saidBy(error)));
+  const said = redactor.json(read(() => saidBy(error)));
+  const value = typeof said === 'string' ? redactor.text(said) : said;
   const isWanted = stack !== undefined && !judged(error, isExpected);
   return {
     error: nameOf(error),
@@ -59,12 +60,27 @@ export function isExpectedError(error: unknown): boolean {
   return typeof code === 'string' && code !== 'INTERNAL_SERVER_ERROR';
 }
 
+/** Where this package lies: a link to it does not lead through node_modules. Part of a bundle, it has no folder. */
+export function ownFolders(file: string): string[] {
+  const root = /^(file:.*\/)(?:src|dist)\/recorder\/failure\.[jt]s$/.exec(file)?.[1];
+  // By its source maps, what is in `dist` tells that it is in `src`.
+  return root === undefined ? [] : ['src/', 'dist/'].map((folder) => fileURLToPath(new URL(folder, root)));
+}
+
+const OWN_FOLDERS = ownFolders(import.meta.url);
+
 /**
  * The first place in a stack that is neither of a library nor of Node.js: `src/bank.ts:17`, from the working folder.
  *
  * @param classes of the error: where it was made by a constructor of its own, that is not where it was raised.
+ * @param own folders of the recorder itself, which is a library too.
  */
-export function whereOf(stack: string, folder: string, classes: readonly string[] = []): string | undefined {
+export function whereOf(
+  stack: string,
+  folder: string,
+  classes: readonly string[] = [],
+  own: readonly string[] = OWN_FOLDERS,
+): string | undefined {
   for (const line of stack.split('\n', MOST_FRAMES)) {
     if (line.length > MOST_LINE_CHARS) continue;
     const maker = /^\s+at new ([\w$.]+) /.exec(line)?.[1];
@@ -73,7 +89,9 @@ export function whereOf(stack: string, folder: string, classes: readonly string[
     if (place === null) continue;
     const [, file = '', row] = place;
     if (/^node:|[\\/]node_modules[\\/]|^<|^native|^eval/.test(file)) continue;
-    return `${relative(folder, pathOf(file))}:${row}`;
+    const path = pathOf(file);
+    if (own.some((start) => path.startsWith(start))) continue;
+    return `${relative(folder, path)}:${row}`;
   }
   return undefined;
 }

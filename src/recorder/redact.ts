@@ -5,8 +5,8 @@
  */
 import type { Json } from '../base/json.ts';
 import { secretNames } from './secret-names.ts';
-import { cleanText, REDACTED, safeText } from './secret-texts.ts';
-import { isStub, type Limits, PRIVATE, Walk } from './walk.ts';
+import { cleanText, PRIVATE, REDACTED, safeText } from './secret-texts.ts';
+import { isStub, type Limits, NO_NAMES, stubsFor, Walk } from './walk.ts';
 
 export { cleanText, isStub, PRIVATE, REDACTED };
 
@@ -24,11 +24,11 @@ export interface Redactor {
   isSecret(name: string): boolean;
   /** Whether values of this name are for owners only. */
   isPrivate(name: string): boolean;
-  /** Text without secrets. What is longer than this many characters is cut to a marked stub. */
+  /** Text without secrets, and without what it gives a private name. What is longer than this many characters is cut to a marked stub. */
   text(text: string, mostChars?: number): string;
   /** JSON of the value, without secrets; undefined for what has none, as a function. */
   json(value: unknown): Json | undefined;
-  /** The same with what is private, at any depth, apart: by its path, `card.number`. */
+  /** The same with what is private, at any depth, apart: by its path, `card.number`. A text that holds some is apart as a whole. */
   split(value: unknown): Split;
   /** A redactor to which values of these names are private too. */
   withPrivate(names: readonly string[]): Redactor;
@@ -52,10 +52,11 @@ export function createRedactor({
 
 function redactorOf(limits: Limits, names: ReadonlySet<string>): Redactor {
   const { isSecret } = limits;
+  const stubFor = stubsFor(isSecret, names);
   return {
     isSecret,
     isPrivate: (name) => names.has(name),
-    text: (text, mostChars = Number.POSITIVE_INFINITY) => safeText(text, mostChars, isSecret),
+    text: (text, mostChars = Number.POSITIVE_INFINITY) => safeText(text, mostChars, stubFor),
     json: (value) => new Walk(limits, NO_NAMES).start(value),
     split(value) {
       const walk = new Walk(limits, names);
@@ -65,5 +66,3 @@ function redactorOf(limits: Limits, names: ReadonlySet<string>): Redactor {
     withPrivate: (more) => redactorOf(limits, new Set([...names, ...more])),
   };
 }
-
-const NO_NAMES: ReadonlySet<string> = new Set();

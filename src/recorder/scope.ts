@@ -5,7 +5,7 @@ import type { Queryable } from '../outbox/statement.ts';
 
 /** An event to be added to a scope, which gives it its parent and journal. May bring children of its own. */
 export type AddedEvent = Omit<NewEvent, 'parentId' | 'journal'> & {
-  /** Kept also if the call fails. */
+  /** Kept also if the call fails. Not in a transaction, which decides by itself whether the event is kept. */
   readonly always?: boolean;
 };
 
@@ -27,7 +27,7 @@ export interface Scope {
    * whatever becomes of the call.
    *
    * @returns their ids.
-   * @throws RecorderError ENDED; NO_OUTBOX where the recorder has the API only.
+   * @throws RecorderError ENDED; NO_OUTBOX where the recorder has the API only; BAD_INPUT for an `always` event.
    */
   recordIn(
     transaction: Queryable,

@@ -43,10 +43,14 @@ const WORDS = [
   'totp',
   'mfa code',
   'recovery code',
+  'pw',
+  'session id',
 ];
+/** Of sessions. Beside other words it is an id of anything: `accountSid`. */
+const WHOLE = ['sid', 'connect sid'];
 /** Long enough to be one at the end of a word that is written together: `authtoken`, `userpassword`. */
 const ENDINGS =
-  '(?:password|passwd|passphrase|pwd|secret|secretkey|token|apikeys?|accesskey|privatekey|credentials?|cookies?)';
+  '(?:password|passwd|passphrase|pwd|secret|secretkey|token|apikeys?|accesskey|privatekey|credentials?|cookies?|sessionid|sessid)';
 const MOST_CHARS = 200;
 const MOST_REMEMBERED = 10_000;
 
@@ -54,7 +58,7 @@ const MOST_REMEMBERED = 10_000;
 export function secretNames(further: readonly string[]): IsSecret {
   const sequences = [...WORDS, ...further.map(wordsOf).filter((words) => words !== '')];
   // Of letters and spaces alone.
-  const secret = new RegExp(`(?: (?:${sequences.join('|')})|${ENDINGS}) `);
+  const secret = new RegExp(`(?: (?:${sequences.join('|')})|${ENDINGS}) |^ (?:${WHOLE.join('|')}) $`);
   const known = new Map<string, boolean>();
   return (whole) => {
     const name = whole.length > MOST_CHARS ? whole.slice(0, MOST_CHARS) : whole;

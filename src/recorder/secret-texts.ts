@@ -1,20 +1,23 @@
 /**
  * Secrets within a text, which are known by their form: what stands behind `Bearer` and `Basic`, passwords in URLs,
- * JSON Web Tokens, private keys, and what a text gives a secret's name, as `?token=…` and `"password": "…"`. These are
- * the forms that OpenTelemetry has taken out of URLs, and Datadog and Sentry out of texts. Keys of single vendors are
- * not known by theirs: there is no end to them.
+ * JSON Web Tokens, private keys, and what a text gives a secret's name, as `?token=…` and `"password": "…"`; so is what
+ * it gives a private name. These are the forms that OpenTelemetry has taken out of URLs, and Datadog and Sentry out of
+ * texts. Keys of single vendors are not known by theirs: there is no end to them.
  *
  * Pure. Each expression looks at a character a bounded number of times, whatever the text, and is tried only where a
  * quicker look has found what it begins with.
  */
-import type { IsSecret } from './secret-names.ts';
 
 export const REDACTED = '[redacted]';
+export const PRIVATE = '[private]';
+
+/** What stands for values of this name; null where they are shown. */
+export type StubFor = (name: string) => string | null;
 
 /** What each of the forms has in it, and few texts have. */
 const TRACE = /[=:]|eyJ|(?:bearer|basic|begin) /i;
 
-export function withoutSecrets(text: string, isSecret: IsSecret): string {
+export function withoutSecrets(text: string, stubFor: StubFor): string {
   if (!TRACE.test(text)) return text;
   let safe = text;
   if (safe.includes('-----BEGIN ')) safe = safe.replace(PRIVATE_KEY, REDACTED);
@@ -22,7 +25,8 @@ export function withoutSecrets(text: string, isSecret: IsSecret): string {
   if (safe.includes(' ')) safe = safe.replace(CREDENTIALS, withoutCredentials);
   const hasColon = safe.includes(':');
   if (hasColon && safe.includes('@')) safe = safe.replace(URL_USER, withoutPassword);
-  if (safe.includes('=') || (hasColon && QUOTE.test(safe))) safe = withoutNamed(safe, isSecret);
+  if (safe.includes(')=(')) safe = safe.replace(INDEX_KEY, (...found) => withoutKey(found, stubFor));
+  if (safe.includes('=') || (hasColon && VALUE_BEGIN.test(safe))) safe = withoutNamed(safe, stubFor);
   return safe;
 }
 
@@ -38,12 +42,12 @@ export function cleanText(text: string): string {
 }
 
 /** What is longer is what it begins with, and `[cut: 70000 characters]`. */
-export function safeText(text: string, mostChars: number, isSecret: IsSecret): string {
+export function safeText(text: string, mostChars: number, stubFor: StubFor): string {
   if (text.length <= mostChars) {
-    const safe = cleanText(withoutSecrets(text, isSecret));
+    const safe = cleanText(withoutSecrets(text, stubFor));
     if (safe.length <= mostChars) return safe;
   }
-  const begun = withoutSecrets(text.slice(0, STUB_CHARS + LOOK_AHEAD_CHARS), isSecret);
+  const begun = withoutSecrets(text.slice(0, STUB_CHARS + LOOK_AHEAD_CHARS), stubFor);
   const stub = cleanText(begun.slice(0, Math.min(STUB_CHARS, mostChars)));
   return `${stub}… [cut: ${text.length} characters]`;
 }
@@ -89,41 +93,60 @@ function isBase64(given: string): boolean {
 }
 const WORD = /^(?:\p{Lu}?\p{Ll}*|\p{Lu}*|\d*)$/u;
 
+/** As PostgreSQL tells of a unique index: `Key (tenant, lower(iban))=(7, de89) already exists.` */
+const INDEX_KEY = /(\bkey \()([^=\n]{1,1000})\)=\(.{0,4096}?\)(?= (?:already|is|conflicts) |$)/gim;
+
+/** Which of the values is whose cannot be told: they may hold commas. */
+function withoutKey([all, key, names]: readonly string[], stubFor: StubFor): string {
+  for (const [name] of (names as string).matchAll(/[\w-]+/g)) {
+    const stub = stubFor(name);
+    if (stub !== null) return `${key}${names})=${stub}`;
+  }
+  return all as string;
+}
+
 /** What a value may follow: `token=`, `"token":`, `token: `, `user[token]=`, `(token)=`, `"token"=>`. */
 const NAME = /(?<![\w.%-])([\w.%-]+)[)\]]?(\\?["'])?\s{0,4}([:=])[:=]{0,2}>?\s{0,4}/g;
-const QUOTE = /["']/;
+/** Of one behind a colon. */
+const VALUE_BEGIN = /["']|:\s{0,4}(?:[-\d[{]|new )/;
 /** In quotes, which may stand in quotes themselves. Where the text was cut, they are not closed. */
 const QUOTED =
   /"[^"\\]*(?:\\[\s\S][^"\\]*)*"?|'[^'\\]*(?:\\[\s\S][^'\\]*)*'?|\\"[^"\\]*(?:\\[^"][^"\\]*)*(?:\\")?/y;
-const BARE = /[^\s&;"'<>#]+/y;
+/** In parentheses there may be spaces, as where PostgreSQL tells of a key. */
+const BARE = /(?:\([^()\n]*\))?[^\s&;"'<>#]*/y;
 const BARE_IN_JSON = /[^\s,}\]"']+/y;
+/** Behind a colon and a name without quotes, where anything else is prose. */
+const LITERAL = /-?\d[\w.]*(?=\s*(?:[,}\])]|$))|new [A-Z][\w.]*\((?:"[^"]*"?|'[^']*'?|[^()"']*)\)?/my;
 /** By which URLs are signed: who has one has what it opens. Elsewhere a signature is no secret. */
 const SIGNATURE = /(?:^|[-_])sig(?:nature)?$/i;
 
-function withoutNamed(text: string, isSecret: IsSecret): string {
+function withoutNamed(text: string, stubFor: StubFor): string {
   let safe = '';
   let done = 0;
   NAME.lastIndex = 0;
   for (let found = NAME.exec(text); found !== null; found = NAME.exec(text)) {
     const [, name = '', quote, sign] = found;
     const isGiven = sign === '=';
-    if (!isSecret(decoded(name)) && !(isGiven && SIGNATURE.test(name))) continue;
+    const stub = stubFor(decoded(name)) ?? (isGiven && SIGNATURE.test(name) ? REDACTED : null);
+    if (stub === null) continue;
     const start = NAME.lastIndex;
-    const end = endOfValue(text, start, isGiven ? BARE : quote === undefined ? null : BARE_IN_JSON);
-    if (end === start) continue;
+    const end = endOfValue(text, start, isGiven ? BARE : quote === undefined ? LITERAL : BARE_IN_JSON);
+    if (end === start || STUBS.includes(text.slice(start, end))) continue;
     const mark = /^\\?["']/.exec(text.slice(start, start + 2))?.[0] ?? '';
-    safe += `${text.slice(done, start)}${mark}${REDACTED}${mark}`;
+    safe += `${text.slice(done, start)}${mark}${stub}${mark}`;
     done = end;
     NAME.lastIndex = end;
   }
   return safe + text.slice(done);
 }
 
-/** @param bare of a value without quotes; null where there is none: `token: expired` is prose. */
-function endOfValue(text: string, start: number, bare: RegExp | null): number {
-  const isNested = bare !== null && (text[start] === '[' || text[start] === '{');
-  if (isNested) return endOfBrackets(text, start);
-  for (const form of bare === null ? [QUOTED] : [QUOTED, bare]) {
+/** What has been replaced before stays. */
+const STUBS: readonly string[] = [REDACTED, PRIVATE];
+
+/** @param bare of a value without quotes: `token: expired` is prose. */
+function endOfValue(text: string, start: number, bare: RegExp): number {
+  if (text[start] === '[' || text[start] === '{') return endOfBrackets(text, start);
+  for (const form of [QUOTED, bare]) {
     form.lastIndex = start;
     if (form.test(text)) return form.lastIndex;
   }

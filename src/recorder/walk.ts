@@ -3,11 +3,18 @@
  * application's own objects do when they are looked at does not come out of it.
  */
 import type { Json } from '../base/json.ts';
-import { isNamed, isNaming, nameBefore } from './pairs.ts';
+import { isNamed, isNaming, nameBefore, namesGiven } from './pairs.ts';
 import type { IsSecret } from './secret-names.ts';
-import { cleanText, REDACTED, STUB_CHARS, safeText, withoutSecrets } from './secret-texts.ts';
+import {
+  cleanText,
+  PRIVATE,
+  REDACTED,
+  STUB_CHARS,
+  type StubFor,
+  safeText,
+  withoutSecrets,
+} from './secret-texts.ts';
 
-export const PRIVATE = '[private]';
 export const CIRCULAR = '[circular]';
 export const DEEP = '[deep]';
 export const UNREADABLE = '[unreadable]';
@@ -21,6 +28,13 @@ export interface Limits {
   readonly isSecret: IsSecret;
   /** How long the JSON may be, in characters. */
   readonly most: number;
+}
+
+export const NO_NAMES: ReadonlySet<string> = new Set();
+
+/** @param names of what is private. */
+export function stubsFor(isSecret: IsSecret, names: ReadonlySet<string>): StubFor {
+  return (name) => (isSecret(name) ? REDACTED : names.has(name) ? PRIVATE : null);
 }
 
 const MAX_DEPTH = 12;
@@ -39,19 +53,48 @@ export class Walk {
   private readonly names: ReadonlySet<string>;
   private left: number;
   private work: number;
-  private readonly above: object[] = [];
+  private readonly above: object[];
+  private readonly stubFor: StubFor;
+  private readonly stubForSecret: StubFor;
+  /** Walks what is private, which has a limit of its own, and is whole. */
+  private inner: Walk | null = null;
+  private isCut = false;
 
-  constructor({ isSecret, most }: Limits, names: ReadonlySet<string>) {
+  constructor({ isSecret, most }: Limits, names: ReadonlySet<string>, above: object[] = []) {
     this.isSecret = isSecret;
     this.most = most;
     this.names = names;
     this.left = most;
     this.work = most * MOST_WORK;
+    this.above = above;
+    this.stubFor = stubsFor(isSecret, names);
+    this.stubForSecret = stubsFor(isSecret, NO_NAMES);
   }
 
   start(value: unknown): Json | undefined {
     const walked = this.guarded(value, '');
-    return walked === OVER ? this.stub(value) : walked;
+    const isOver = walked === OVER;
+    if ((isOver || this.isCut) && this.names.size > 0) this.gather(value);
+    return isOver ? this.stub(value) : walked;
+  }
+
+  /** What was cut may hold what is private: it is looked for once more, with more room. */
+  private gather(value: unknown): void {
+    const { isSecret, names, most } = this;
+    const wider = new Walk({ isSecret, most: most * MOST_WORK }, names);
+    wider.inner = new Walk({ isSecret, most }, NO_NAMES, wider.above);
+    wider.guarded(value, '');
+    if (wider.apart !== null) this.apart = wider.apart;
+  }
+
+  private keepApart(value: unknown, path: string): void {
+    const { isSecret, most, above } = this;
+    this.inner ??= new Walk({ isSecret, most }, NO_NAMES, above);
+    if (!this.inner.spend(path.length + 4)) return;
+    const whole = this.inner.withStub(value, '');
+    if (whole === OVER || whole === undefined) return;
+    this.apart ??= {};
+    define(this.apart, path, whole);
   }
 
   /** What an object does when it is looked at is its own. */
@@ -68,7 +111,7 @@ export class Walk {
   private walk(value: unknown, path: string): Walked {
     switch (typeof value) {
       case 'string':
-        return this.string(value);
+        return this.string(value, path);
       case 'number':
         return this.number(value);
       case 'boolean':
@@ -83,9 +126,13 @@ export class Walk {
   }
 
   /** Looked through where there is room for it only. */
-  private string(value: string): Walked {
+  private string(value: string, path: string): Walked {
     if (!this.spend(value.length + 2)) return OVER;
-    const safe = withoutSecrets(value, this.isSecret);
+    const safe = withoutSecrets(value, this.stubFor);
+    const isParted = this.names.size > 0 && safe !== value && safe.includes(PRIVATE);
+    if (isParted && safe !== withoutSecrets(value, this.stubForSecret)) {
+      this.keepApart(value, path === '' ? 'text' : path);
+    }
     const isLonger = safe.length > value.length;
     return isLonger && !this.spend(safe.length - value.length) ? OVER : cleanText(safe);
   }
@@ -138,7 +185,8 @@ export class Walk {
     if (typeof toJSON === 'function') return this.guarded(toJSON.call(value, ''), path);
     const names = Object.keys(value);
     if (names.length === 0 && isOfEntries(value)) {
-      return this.record([...value.keys()], [...value.values()], path);
+      const lists = listed(value);
+      return this.record([...lists.keys()], [...lists.values()], path);
     }
     return this.record(names, value, path);
   }
@@ -169,16 +217,18 @@ export class Walk {
   private record(names: readonly string[], values: object, path: string): Walked {
     if (!this.spend(2)) return OVER;
     const record: Record<string, Json> = {};
+    const numbers = new Map<string, number>();
     for (let i = 0; i < names.length; i++) {
       const name = names[i] as string;
       const value = readFrom(values, Array.isArray(values) ? String(i) : name);
       if (value === undefined) continue;
       if (!this.spend(name.length + 4)) return OVER;
+      const key = freeKey(record, cleanText(withoutSecrets(name, this.stubFor)), numbers);
+      if (key.length > name.length && !this.spend(key.length - name.length)) return OVER;
       const called = (isNamed(name) ? this.nameBeside(names, values) : null) ?? name;
-      const walked = this.member(called, value, this.below(path, name));
+      const walked = this.member(called, value, this.below(path, key));
       if (walked === OVER) return OVER;
       if (walked === undefined) continue;
-      const key = cleanText(name);
       if (key === '__proto__') define(record, key, walked);
       else record[key] = walked;
     }
@@ -190,25 +240,21 @@ export class Walk {
     for (let i = 0; i < names.length; i++) {
       const member = names[i] as string;
       if (!isNaming(member)) continue;
-      const name = readFrom(values, Array.isArray(values) ? String(i) : member);
-      if (typeof name === 'string' && this.isHidden(name)) return name;
+      const given = readFrom(values, Array.isArray(values) ? String(i) : member);
+      const hidden = namesGiven(member, given).find((name) => this.isHidden(name));
+      if (hidden !== undefined) return hidden;
     }
     return null;
   }
 
   private isHidden(name: string): boolean {
-    return this.isSecret(name) || this.names.has(name);
+    return this.stubFor(name) !== null;
   }
 
   private member(name: string, value: unknown, path: string): Walked {
     if (value !== null && this.isSecret(name)) return this.text(REDACTED);
     if (this.names.has(name) && !isStub(value)) {
-      const apart = this.withStub(value, path);
-      if (apart === OVER) return OVER;
-      if (apart !== undefined) {
-        this.apart ??= {};
-        define(this.apart, cleanText(path), apart);
-      }
+      this.keepApart(value, path);
       return this.text(PRIVATE);
     }
     return this.withStub(value, path);
@@ -222,11 +268,12 @@ export class Walk {
     if (walked !== OVER) return walked;
     this.above.length = depth;
     this.left = left;
+    this.isCut = true;
     return this.work > 0 ? this.text(this.stub(value)) : OVER;
   }
 
   private stub(value: unknown): string {
-    if (typeof value === 'string') return safeText(value, STUB_CHARS, this.isSecret);
+    if (typeof value === 'string') return safeText(value, STUB_CHARS, this.stubFor);
     return `[cut: more than ${this.most} characters of JSON]`;
   }
 
@@ -247,6 +294,27 @@ export class Walk {
 /** What has its entries behind methods: as an object it is empty. */
 function isOfEntries(value: object): value is Headers | URLSearchParams | FormData {
   return value instanceof Headers || value instanceof URLSearchParams || value instanceof FormData;
+}
+
+/** A name may come more than once: `tag=a&tag=b`. */
+function listed(value: Headers | URLSearchParams | FormData): Map<string, unknown> {
+  const lists = new Map<string, unknown>();
+  for (const [name, one] of value as Iterable<[string, unknown]>) {
+    const before = lists.get(name);
+    if (before === undefined) lists.set(name, one);
+    else if (Array.isArray(before)) before.push(one);
+    else lists.set(name, [before, one]);
+  }
+  return lists;
+}
+
+/** Names that differ in their secrets alone become the same: the second is `[redacted] (2)`. */
+function freeKey(record: Record<string, Json>, key: string, numbers: Map<string, number>): string {
+  if (!Object.hasOwn(record, key)) return key;
+  let number = numbers.get(key) ?? 2;
+  while (Object.hasOwn(record, `${key} (${number})`)) number++;
+  numbers.set(key, number);
+  return `${key} (${number})`;
 }
 
 function readFrom(holder: object, name: string): unknown {

@@ -2,7 +2,7 @@ import { setImmediate } from 'node:timers/promises';
 import { describe, expect, test } from 'vitest';
 import type { Scope } from '../../src/recorder/index.ts';
 import { unique, worldForFile } from '../support/world.ts';
-import { eventsIn, outlineOf, recorderOf } from './support/recording.ts';
+import { bankDatabase, eventsIn, outlineOf, recorderOf, transact } from './support/recording.ts';
 
 const note = (message: string, more: object = {}) => ({ type: 'note', message, ...more });
 
@@ -175,6 +175,23 @@ describe('a call', () => {
     });
     await recorder.flush();
     expect(outlineOf(await events())).toEqual(['call', '  on success', '  always', '    on success too']);
+  });
+
+  test('refuses to keep in any case what a transaction decides on', async () => {
+    const bank = await bankDatabase();
+    const { recorder, events } = await open({ outbox: bank });
+    await recorder.call('a', async (call) => {
+      await transact(bank, async (client) => {
+        const refused = call.recordIn(client, [note('no'), note('neither', { always: true })]);
+        await expect(refused).rejects.toMatchObject({
+          code: 'BAD_INPUT',
+          message: expect.stringContaining('leave `always` out'),
+        });
+        await call.recordIn(client, [note('b', { always: false })]);
+      });
+    });
+    await recorder.flush();
+    expect(outlineOf(await events())).toEqual(['call', '  b']);
   });
 
   test('takes nothing once it has ended', async () => {

@@ -1,6 +1,7 @@
 import { GraphQLError } from 'graphql';
 import { describe, expect, test } from 'vitest';
-import { failureFacts, whereOf } from '../../src/recorder/failure.ts';
+import { draftNode } from '../../src/recorder/draft.ts';
+import { failureFacts, ownFolders, whereOf } from '../../src/recorder/failure.ts';
 import { createRedactor } from '../../src/recorder/redact.ts';
 import { unique, worldForFile } from '../support/world.ts';
 import { eventsIn, outlineOf, recorderOf } from './support/recording.ts';
@@ -190,7 +191,14 @@ test('what a message says is no place, and nothing of an odd error throws', () =
   expect(third?.where).toMatch(/^test\/recorder\/failure\.test\.ts:/);
 });
 
-function catching(raise: () => never): unknown {
+test('an error that the recorder raised was raised where that was called', async () => {
+  const line = Number(/:(\d+):\d+\)?$/m.exec(new Error('here').stack as string)?.[1]) + 1;
+  const raise = () => draftNode('leaf', { type: 'a', id: 'none' }, null, false, {}, createRedactor({}));
+  const { where } = failureFacts(catching(raise), createRedactor({}), () => false);
+  expect(where).toBe(`test/recorder/failure.test.ts:${line}`);
+});
+
+function catching(raise: () => unknown): unknown {
   try {
     return raise();
   } catch (error) {
@@ -199,6 +207,18 @@ function catching(raise: () => never): unknown {
 }
 
 describe('the place where an error was raised', () => {
+  test('is not in the package itself, wherever that lies', () => {
+    const own = ownFolders('file:///home/a%20b/eventree/dist/recorder/failure.js');
+    const stack = [
+      '    at a (file:///home/a%20b/eventree/dist/recorder/call.js:1:1)',
+      '    at b (/home/a b/eventree/src/recorder/call.ts:1:1)',
+      '    at c (/home/a b/eventree/examples/bank.ts:2:1)',
+    ];
+    expect(whereOf(stack.join('\n'), '/home', [], own)).toBe('a b/eventree/examples/bank.ts:2');
+    // Part of a bundle, it has no folder.
+    expect(ownFolders('file:///app/dist/main.js')).toEqual([]);
+  });
+
   test.each([
     ['    at pay (/app/src/bank.ts:17:5)', 'src/bank.ts:17'],
     ['    at async file:///app/src/a%20b.ts:1:2', 'src/a b.ts:1'],

@@ -1,7 +1,7 @@
 import { describe, expect, test, vi } from 'vitest';
 import { pause } from '../../src/base/retry.ts';
 import { unique, worldForFile } from '../support/world.ts';
-import { refusal, startGateway } from './support/gateway.ts';
+import { type Asked, type Gateway, refusal, startGateway } from './support/gateway.ts';
 import { bankDatabase, eventsIn, outlineOf, recorderOf, type SeenNode } from './support/recording.ts';
 
 const note = (message: string, more: object = {}) => ({ type: 'note', message, ...more });
@@ -113,6 +113,154 @@ describe('behind a gateway', () => {
       codeOf('NOT_FOUND'),
       codeOf('NOT_FOUND'),
     ]);
+  });
+
+  describe('of what is said of a resource, the later stays', () => {
+    const refOf = () => `account/${unique('a')}`;
+    const stateOf = async (ref: string) => {
+      const ask = `query ($ref: ResourceRef!) { resource(ref: $ref) { name acl { owners } } }`;
+      return (await world().ask(ask, { ref })).resource;
+    };
+    const refuseOld = ({ operation, body }: Asked) =>
+      operation === 'PutResource' && body.includes('old') ? refusal('INTERNAL_SERVER_ERROR') : null;
+    const putsOf = ({ of }: Gateway, word: string) =>
+      of('PutResource').filter(({ body }) => body.includes(word)).length;
+
+    test('where the earlier was set aside', { timeout: 60_000 }, async () => {
+      const { recorder, gateway, events, reported } = await open();
+      const ref = refOf();
+      const put = (message: string, more: object) =>
+        recorder.record(note(message, { resource: ref }), { resources: [{ ref, ...more }] });
+      gateway.answer(refuseOld);
+      await put('first', { name: 'of the first', acl: { owners: ['user/old'] } });
+      await recorder.flush();
+      await put('second', { acl: { owners: ['user/new'] } });
+      await recorder.flush();
+      expect(outlineOf(await events())).toEqual(['second']);
+      gateway.answer(() => null);
+      await vi.waitUntil(() => recorder.stats().buffered === 0, PATIENCE);
+      expect(outlineOf(await events())).toEqual(['second', 'first']);
+      expect(await stateOf(ref)).toEqual({ name: 'of the first', acl: { owners: ['user/new'] } });
+      reported.splice(0);
+    });
+
+    test('where nothing is left to say of it, it is put no more', { timeout: 60_000 }, async () => {
+      const { recorder, gateway, events, reported } = await open();
+      const ref = refOf();
+      gateway.answer(refuseOld);
+      await recorder.record(note('first'), { resources: [{ ref, name: 'old' }] });
+      await recorder.flush();
+      await recorder.record(note('second'), { resources: [{ ref, name: 'new' }] });
+      await recorder.flush();
+      const tries = putsOf(gateway, 'old');
+      gateway.answer(() => null);
+      await vi.waitUntil(() => recorder.stats().buffered === 0, PATIENCE);
+      expect(outlineOf(await events())).toEqual(['second', 'first']);
+      expect(putsOf(gateway, 'old')).toBe(tries);
+      reported.splice(0);
+    });
+
+    test('where the later was refused, the earlier stands', { timeout: 60_000 }, async () => {
+      const { recorder, gateway, reported } = await open();
+      const ref = refOf();
+      gateway.answer((asked) =>
+        asked.body.includes('refused') ? refusal('BAD_USER_INPUT') : refuseOld(asked),
+      );
+      await recorder.record(note('first'), { resources: [{ ref, name: 'old' }] });
+      await recorder.flush();
+      await recorder.record(note('second'), { resources: [{ ref, name: 'refused' }] });
+      await recorder.flush();
+      gateway.answer(() => null);
+      await vi.waitUntil(() => recorder.stats().buffered === 0, PATIENCE);
+      expect(await stateOf(ref)).toMatchObject({ name: 'old' });
+      reported.splice(0);
+    });
+  });
+
+  test('what only mentions what it hangs below waits for nobody, and is refused', async () => {
+    const { recorder, reported } = await open();
+    const parentId = '01900000-0000-7000-8000-00000000000f';
+    for (const message of ['a', 'b']) {
+      await recorder.recordAlone({ ...note(message), parentId, payload: { id: parentId } });
+    }
+    await recorder.flush();
+    expect(recorder.stats()).toEqual({ calls: 0, buffered: 0, refused: 2 });
+    expect(reported.splice(0).map(({ error }) => error)).toEqual(Array(2).fill(codeOf('NOT_FOUND')));
+  });
+
+  test('what is acknowledged waits for what it hangs below, and not for what only mentions that', async () => {
+    const { recorder, gateway, events } = await open();
+    const { id: parentId } = await recorder.recordAlone(note('above'), { acknowledged: true });
+    let goOn = (_: null) => {};
+    const away = new Promise<null>((resolve) => {
+      goOn = resolve;
+    });
+    gateway.answer(({ body }) => (body.includes('waiting') ? away : null));
+    const { id } = await recorder.recordAlone(note('waiting', { payload: { parentId } }));
+    const acknowledged = { acknowledged: true, withinMs: 1_000 };
+    await recorder.recordAlone({ ...note('a'), parentId }, acknowledged);
+    const below = recorder.recordAlone({ ...note('b'), parentId: id }, { acknowledged: true });
+    await pause(100);
+    expect(gateway.asked.filter(({ body }) => body.includes('"message":"b"'))).toEqual([]);
+    goOn(null);
+    await below;
+    expect(outlineOf(await events())).toEqual(['above', '  a', 'waiting', '  b']);
+  });
+
+  test('what hangs below one of two with the same id waits for that, though the other is refused', async () => {
+    const { recorder, gateway, events, reported } = await open();
+    const [id, missing] = ['b', 'f'].map((digit) => `01900000-0000-7000-8000-00000000002${digit}`);
+    gateway.answer(({ body }) => (body.includes('large') ? { status: 413, text: '' } : null));
+    await recorder.recordAlone({ ...note('refused'), id, parentId: missing });
+    await recorder.recordAlone({ ...note('large'), id });
+    await recorder.recordAlone({ ...note('below'), parentId: id });
+    await recorder.flush();
+    expect(recorder.stats()).toEqual({ calls: 0, buffered: 2, refused: 1 });
+    gateway.answer(() => null);
+    await vi.waitUntil(() => recorder.stats().buffered === 0, PATIENCE);
+    expect(outlineOf(await events())).toEqual(['large', '  below']);
+    expect(reported.splice(0).map(({ error }) => error)).toEqual([
+      codeOf('NOT_FOUND'),
+      codeOf('BAD_RESPONSE'),
+    ]);
+  });
+
+  test('those that hang below each other do not wait for each other', { timeout: 60_000 }, async () => {
+    const { recorder, reported } = await open();
+    const ids = [1, 2, 3].map((nth) => `01900000-0000-7000-8000-0000000001a${nth}`);
+    for (const [nth, id] of ids.entries()) {
+      await recorder.recordAlone({ ...note(id), id, parentId: ids[(nth + 1) % 3] });
+    }
+    await vi.waitUntil(() => recorder.stats().refused === 3, { timeout: 40_000 });
+    expect(recorder.stats()).toEqual({ calls: 0, buffered: 0, refused: 3 });
+    expect(reported.splice(0).map(({ error }) => error)).toEqual(Array(3).fill(codeOf('NOT_FOUND')));
+  });
+
+  test('an answer without an end is cut off, and waited for as what may pass', async () => {
+    const { recorder, gateway, events, reported } = await open();
+    const text = 'x'.repeat(65 * 1024 * 1024);
+    gateway.answer(() => (gateway.asked.length < 2 ? { text, isEndless: true } : null));
+    await recorder.call('a', () => 1);
+    await vi.waitUntil(() => reported.length > 0, PATIENCE);
+    const message = expect.stringContaining('64 MB');
+    expect(reported.splice(0)).toMatchObject([{ error: { code: 'BAD_RESPONSE', message } }]);
+    await vi.waitUntil(() => gateway.cut() === 1, PATIENCE);
+    await recorder.flush();
+    expect(functionsOf(await events())).toEqual(['a']);
+  });
+
+  test('a redirect is told with where it leads to, and waited for', async () => {
+    const { recorder, gateway, events, reported } = await open();
+    const headers = { location: '/elsewhere/graphql' };
+    gateway.answer(() => (gateway.asked.length < 2 ? { status: 308, headers, text: '' } : null));
+    await recorder.call('a', () => 1);
+    await recorder.flush();
+    expect(functionsOf(await events())).toEqual(['a']);
+    const [{ error } = { error: null }] = reported.splice(0);
+    expect(error).toMatchObject({
+      code: 'BAD_RESPONSE',
+      message: `${gateway.url}/graphql answered HTTP 308 and no GraphQL: set \`url\` to where it redirects to, ${gateway.url}/elsewhere/graphql.`,
+    });
   });
 
   test('what is set aside is tried once more when the recorder is closed, and reported', {

@@ -103,13 +103,18 @@ describe('what is named private is for owners alone', () => {
 
   test('in attributes that name it beside its value', async () => {
     await declare('header_set', ['header', 'value']);
+    await declare('audit', ['path', 'from', 'to']);
     const { recorder, events } = await open();
     await recorder.record({ type: 'header_set', attributes: { header: 'iban', value: HIDDEN } });
     await recorder.record({ type: 'header_set', attributes: { header: 'cookie', value: HIDDEN } });
+    await recorder.record({ type: 'audit', attributes: { path: '/to/0/iban', from: HIDDEN, to: HIDDEN } });
+    await recorder.record({ type: 'audit', attributes: { path: '/to/0/iban/length', from: 1, to: 2 } });
     const seen = (await events()).map(({ attributes, privatePayload }) => [attributes, privatePayload]);
     expect(seen).toEqual([
       [{ header: 'iban' }, { value: { iban: HIDDEN } }],
       [{ header: 'cookie' }, null],
+      [{ path: '/to/0/iban' }, { from: { iban: HIDDEN }, to: { iban: HIDDEN } }],
+      [{ path: '/to/0/iban/length', from: 1, to: 2 }, null],
     ]);
   });
 
@@ -122,6 +127,38 @@ describe('what is named private is for owners alone', () => {
       attributes: { error_value: { ...SHOWN, message: 'no' } },
       privatePayload: { params: APART, error_value: APART },
     });
+  });
+
+  test.each([
+    [
+      'arguments',
+      'Invalid `create()`: { data: { iban: "XYZZY", note: "a" } }',
+      '{ iban: "[private]", note: "a" }',
+    ],
+    ['JSON', 'got {"iban":"XYZZY","n":1}', '{"iban":"[private]","n":1}'],
+    ['a number', 'data: { iban: -12.5, n: 1 } XY', 'iban: [private], n: 1 }'],
+    ['a date', 'data: { iban: new Date("XYZZY"), n: 1 }', 'iban: [private], n: 1 }'],
+    ['an operation', 'data: { iban: { set: "XYZZY" }, n: 1 }', 'iban: [private], n: 1 }'],
+    ['prose', 'no account with iban=XYZZY.', 'no account with iban=[private]'],
+    ['a key', 'Key (iban)=(XYZZY of XYZZY) already exists.', 'Key (iban)=[private] already exists.'],
+    ['a longer key', 'Key (lower(iban), n)=(XYZZY, 1) already exists.', 'n)=[private] already exists.'],
+  ])('in the texts of an error: %s', async (_, message, safe) => {
+    const { recorder, events } = await open({});
+    const options = { private: ['iban'] };
+    await recorder.call('a', options, () => Promise.reject(new Error(message))).catch(() => {});
+    const error = Object.assign(new Error('no'), { detail: message });
+    await recorder.call('b', options, () => Promise.reject(error)).catch(() => {});
+    await recorder.call('c', { ...options, message }, () => {});
+    const [said, detailed, told] = await events();
+    expect(said?.attributes).toMatchObject({
+      error_value: expect.stringContaining(safe),
+      stack: expect.stringContaining(safe),
+    });
+    expect(detailed).toMatchObject({
+      attributes: { error_value: { detail: expect.stringContaining(safe), message: 'no' } },
+      privatePayload: { error_value: { detail: message } },
+    });
+    expect(told?.message).toContain(safe);
   });
 
   test('in what a call is said more of', async () => {

@@ -43,6 +43,14 @@ describe('a name', () => {
     'pin1',
     'token2',
     'secRet',
+    'pw',
+    'dbPw',
+    'sid',
+    'connect.sid',
+    'sessionId',
+    'session_id',
+    'sessionid',
+    'PHPSESSID',
   ])('%s is of a secret', (name) => expect(isSecret(name)).toBe(true));
 
   test.each([
@@ -59,6 +67,10 @@ describe('a name', () => {
     'apiKeyboard',
     'public_key',
     'cookiecutter',
+    'accountSid',
+    'session',
+    'sessionIdea',
+    'pwa',
     'name',
     '',
     'constructor',
@@ -244,6 +256,38 @@ describe('a value', () => {
     );
   });
 
+  test('loses the secrets in names of its members, and no member by that', () => {
+    const jwt = 'eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiJqYW5lIn0.c2lnbmF0dXJl';
+    const sessions = {
+      [jwt]: 1,
+      [`${jwt}x`]: 2,
+      'https://u:hunter2@host/': 3,
+      '[redacted]': 4,
+      '[redacted] (2)': 5,
+    };
+    expect(json({ sessions })).toEqual({
+      sessions: {
+        '[redacted]': 1,
+        '[redacted] (2)': 2,
+        'https://[redacted]@host/': 3,
+        '[redacted] (3)': 4,
+        '[redacted] (2) (2)': 5,
+      },
+    });
+    expect(
+      json(
+        new Map<unknown, number>([
+          [1, 1],
+          ['1', 2],
+        ]),
+      ),
+    ).toEqual({ 1: 1, '1 (2)': 2 });
+    expect(createRedactor({ private: ['iban'] }).split({ [jwt]: { iban: 'DE1' }, 'iban=DE1': 2 })).toEqual({
+      open: { '[redacted]': { iban: '[private]' }, 'iban=[private]': 2 },
+      apart: { '[redacted].iban': 'DE1' },
+    });
+  });
+
   test('is parted where names are private, at any depth', () => {
     const value = { iban: 'DE1', to: [{ iban: 'DE2', token: 't' }], card: { number: 1, pin: 2 }, amount: 3 };
     const { split, json: whole } = createRedactor({ private: ['iban', 'card'] });
@@ -267,6 +311,39 @@ describe('a value', () => {
     expect(both.split(value).open).toEqual({ iban: '[private]', amount: '[private]' });
     expect(one.split(value).open).toEqual({ iban: '[private]', amount: 3 });
     expect(both.isPrivate('amount')).toBe(true);
+  });
+
+  test('is parted where a text gives it a private name', () => {
+    const { split, text } = createRedactor({ private: ['iban', 'note'] });
+    const value = { urls: ['/a?iban=DE1&token=t', '/b'], note: 'iban=DE2' };
+    expect(split(value)).toEqual({
+      open: { urls: ['/a?iban=[private]&token=[redacted]', '/b'], note: '[private]' },
+      apart: { 'urls.0': '/a?iban=DE1&token=[redacted]', note: 'iban=DE2' },
+    });
+    expect(split('iban=DE1')).toEqual({ open: 'iban=[private]', apart: { text: 'iban=DE1' } });
+    expect(text('iban=[private] ibans=DE1')).toBe('iban=[private] ibans=DE1');
+    expect(text(`iban="${'x'.repeat(500)}"`, 300)).toBe('iban="[private]"… [cut: 507 characters]');
+  });
+
+  test('keeps its private part where the rest is cut, which has a limit of its own', () => {
+    const { split } = createRedactor({ private: ['iban'], maxValueChars: 1_000 });
+    const texts = Object.fromEntries(Array.from({ length: 20 }, (_, n) => [`name${n}`, 'x'.repeat(150)]));
+    const wide = { ...texts, iban: 'DE1' };
+    expect(split(wide)).toEqual({
+      open: '[cut: more than 1000 characters of JSON]',
+      apart: { iban: 'DE1' },
+    });
+    expect(split({ wide, after: 1 })).toEqual({
+      open: { wide: '[cut: more than 1000 characters of JSON]', after: 1 },
+      apart: { 'wide.iban': 'DE1' },
+    });
+    const long = { iban: 'y'.repeat(5_000), after: 1 };
+    expect(split(long)).toEqual({
+      open: { iban: '[private]', after: 1 },
+      apart: { iban: `${'y'.repeat(200)}… [cut: 5000 characters]` },
+    });
+    const many = Array.from({ length: 3_000 }, () => ({ iban: 'y'.repeat(50) }));
+    expect(JSON.stringify(split(many).apart).length).toBeLessThan(2_000);
   });
 
   test('that was parted before stays as it is', () => {
@@ -359,6 +436,54 @@ describe('beside its name, a value', () => {
     ]) {
       expect(json(list)).toEqual(list);
     }
+  });
+
+  test.each([
+    { op: 'replace', path: '/user/password', value: 'XYZZY' },
+    { op: 'add', path: '/tokens/0', value: 'XYZZY' },
+    { op: 'add', path: '/tokens/-', value: 'XYZZY' },
+    { op: 'replace', path: ['user', 'password'], value: 'XYZZY' },
+    { field: 'password', from: 'XYZZY', to: 'XYZZY' },
+    { field: 'user.password', from: 'XYZZY', to: 'XYZZY' },
+    { column: 'password', old: 'XYZZY', new: 'XYZZY' },
+    { property: 'password', oldValue: 'XYZZY', newValue: 'XYZZY' },
+    { column: 'password', old_value: 'XYZZY', new_value: 'XYZZY' },
+    { key: 'password', before: 'XYZZY', after: 'XYZZY' },
+  ])('is found in patches and audits: %j', (change) => {
+    const safe = JSON.parse(JSON.stringify(change).replaceAll('XYZZY', '[redacted]'));
+    expect(json([change])).toEqual([safe]);
+  });
+
+  test('stays in patches and audits of what is no secret', () => {
+    for (const change of [
+      { op: 'replace', path: '/auth/login', value: 1 },
+      { op: 'replace', path: 'token', value: 1 },
+      { path: [1, 2], value: 1 },
+      { field: 'amount', from: 1, to: 2 },
+    ]) {
+      expect(json(change)).toEqual(change);
+    }
+    expect(own.split({ path: '/to/0/iban', value: 'DE1' })).toEqual({
+      open: { path: '/to/0/iban', value: '[private]' },
+      apart: { value: 'DE1' },
+    });
+  });
+
+  test('is a list where its name comes more than once', () => {
+    const form = new FormData();
+    form.append('tag', 'a');
+    form.append('tag', 'b');
+    form.append('token', 'XYZZY');
+    form.append('token', 'XYZZY');
+    const headers = new Headers([
+      ['set-cookie', 'XYZZY'],
+      ['set-cookie', 'XYZZY'],
+    ]);
+    expect(json([new URLSearchParams('tag=a&one=1&tag=b&tag=c&__proto__=d'), form, headers])).toEqual([
+      JSON.parse('{ "tag": ["a", "b", "c"], "one": "1", "__proto__": "d" }'),
+      { tag: ['a', 'b'], token: '[redacted]' },
+      { 'set-cookie': '[redacted]' },
+    ]);
   });
 
   test('is found in what has its entries behind methods', () => {

@@ -54,6 +54,14 @@ describe('a text', () => {
     ['The token: expired, at 12:30. a=b', 'The token: expired, at 12:30. a=b'],
     ['"monkey": "b", tokenizer="c"', '"monkey": "b", tokenizer="c"'],
     ['%E0%A4%A=b', '%E0%A4%A=b'],
+    ['Key (id, pin)=(7, XY ZZY) is not present', 'Key (id, pin)=[redacted] is not present'],
+    ['Key (pin, id)=(XY) ZZY, 7) already exists.', 'Key (pin, id)=[redacted] already exists.'],
+    ['Key (id)=(7) already exists. (pin)=(XY ZZY)', 'Key (id)=(7) already exists. (pin)=[redacted]'],
+    ['{ pin: 1234, a: 1 }', '{ pin: [redacted], a: 1 }'],
+    ['{ pin: { set: "XYZZY" }, a: 1 }', '{ pin: [redacted], a: 1 }'],
+    ['pin: 1234\n    at a', 'pin: [redacted]\n    at a'],
+    ['{ pin: new Prisma.Decimal("1.5") }', '{ pin: [redacted] }'],
+    ['Wrong pin: 2 attempts are left', 'Wrong pin: 2 attempts are left'],
   ])('loses what it gives to names of secrets: %s', (given, safe) => expect(text(given)).toBe(safe));
 
   test.each([
@@ -115,13 +123,14 @@ describe('a text', () => {
       'a',
       'token=',
     ],
+    ['Key (', ')=(', 'Key (a)=(', 'Key (pin)=(', 'pin=(', 'pin: 1', 'pin: {', 'pin: new A("'],
     ['-----BEGIN ', '-----BEGIN PRIVATE KEY-----', '-----BEGIN RSA PRIVATE KEY-----\n'],
   ])('is looked through in no time, however it is made: %s', (...parts) => {
     for (const part of parts) {
       for (const end of ['', '!', '@', ' ', '"', '=']) {
         const given = part.repeat(60_000 / part.length) + end;
         const startedAt = performance.now();
-        text(`=: ${given}`);
+        text(`=: ")=(${given}`);
         expect(performance.now() - startedAt, `${part} … ${end}`).toBeLessThan(1_000);
       }
     }

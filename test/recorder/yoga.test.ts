@@ -411,7 +411,9 @@ describe('what is no mutation', () => {
     expect(events[0]).toMatchObject({ attributes: { function: 'Loud' }, payload: { operation: 'query' } });
   });
 
-  test('that names fragments twice, which name others twice, is answered as without', { timeout: 10_000 }, async () => {
+  test('that names fragments twice, which name others twice, is answered as without', {
+    timeout: 10_000,
+  }, async () => {
     const service = await startService();
     // A fragment that counted each time would count two million times.
     const fragments = Array.from(

@@ -17,7 +17,10 @@ export interface Asked {
 
 export interface Reply {
   readonly status?: number;
+  readonly headers?: Readonly<Record<string, string>>;
   readonly text: string;
+  /** The answer does not end behind the text. */
+  readonly isEndless?: boolean;
 }
 
 /** Null: the server answers. A promise that never resolves: nobody does. */
@@ -31,6 +34,8 @@ export interface Gateway {
   of(operation: string): Asked[];
   /** Answers from now on. */
   answer(answering: Answering): void;
+  /** Answers whose connection was closed before they had ended. */
+  cut(): number;
   /** Is called between the server's answer and passing that on. */
   onAnswered(callback: () => void): void;
 }
@@ -39,6 +44,7 @@ export async function startGateway(target: string | null): Promise<Gateway> {
   const asked: Asked[] = [];
   let answering: Answering = () => null;
   let onAnswered = () => {};
+  let cut = 0;
 
   const server = createServer(async (request, response) => {
     const body = Buffer.concat(await request.toArray()).toString();
@@ -47,7 +53,12 @@ export async function startGateway(target: string | null): Promise<Gateway> {
     asked.push(one);
     const reply = (await answering(one)) ?? (await passOn(String(target), request.headers, body));
     onAnswered();
-    response.writeHead(reply.status ?? 200, { 'content-type': 'application/json' }).end(reply.text);
+    response.writeHead(reply.status ?? 200, { 'content-type': 'application/json', ...reply.headers });
+    response.on('close', () => {
+      if (!response.writableFinished) cut++;
+    });
+    if (reply.isEndless) response.write(reply.text);
+    else response.end(reply.text);
   }).listen(0, '127.0.0.1');
   await once(server, 'listening');
   onTestFinished(() => {
@@ -62,6 +73,7 @@ export async function startGateway(target: string | null): Promise<Gateway> {
     answer(given) {
       answering = given;
     },
+    cut: () => cut,
     onAnswered(callback) {
       onAnswered = callback;
     },
