@@ -217,6 +217,28 @@ test('one connection is enough', async () => {
   expect(await history(bank)).toHaveLength(5);
 });
 
+test('an upsert in a transaction does not wait for a connection that itself holds', async () => {
+  const { bank } = await withAccount();
+  const pool = new pg.Pool({ connectionString: bank.url, max: 1 });
+  onTestFinished(() => pool.end());
+  const { PrismaClient: Client } = await import('./support/generated/client.ts');
+  const prisma = extended(new Client({ adapter: new PrismaPg(pool) }), { recorder: recorderOf(bank) });
+  const upsert = { where: { name: 'a' }, create: { name: 'a' }, update: { colour: 'red' } };
+  const other = await bank.pool.connect();
+  await other.query('begin');
+  await other.query(`insert into "Tag" (name, colour) values ('a', 'blue')`);
+  const refused = prisma
+    .$transaction((tx) => tx.tag.upsert(upsert), { timeout: 60_000 })
+    .catch(({ code, message }) => [code, message]);
+  await untilBlocked(bank);
+  await other.query('commit');
+  other.release();
+
+  expect(await refused).toEqual(['UNRECORDED', expect.stringContaining('try again')]);
+  await prisma.$transaction((tx) => tx.tag.upsert(upsert));
+  expect(await history(bank)).toEqual(['update tag/a colour: "blue" → "red"']);
+});
+
 /** Resolves when somebody waits for a lock: that much has been done. */
 async function untilBlocked({ pool }: Bank): Promise<void> {
   for (;;) {

@@ -285,6 +285,78 @@ test('a commit that fails by itself says why itself', async () => {
   expect(await history(bank)).toEqual([]);
 });
 
+test('an operation by itself that fails at its commit fails as one of Prisma’s own', async () => {
+  const bank = await bankForTest();
+  await bank.pool.query(`
+    alter table "Entry" alter constraint "Entry_accountId_fkey" deferrable initially deferred;
+    alter table "Profile" add constraint one_bio unique (bio) deferrable initially deferred`);
+  await bank.plain().profile.create({ data: { bio: 'a' } });
+  const failures: unknown[] = [];
+  for (const client of [bank.plain(), extended(bank.plain(), { recorder: recorderOf(bank) })]) {
+    const entry = { data: { accountId: 99, amount: 1n } };
+    for (const run of [
+      () => client.entry.create(entry),
+      () => client.profile.create({ data: { bio: 'a' } }),
+      () => client.$transaction([client.entry.create(entry)]),
+    ]) {
+      await run().catch(({ name, code, message, meta }) =>
+        failures.push([name, code, message.split('\n').at(-1), meta?.modelName]),
+      );
+    }
+  }
+
+  expect(failures).toHaveLength(6);
+  expect(failures.slice(3)).toEqual(failures.slice(0, 3));
+  expect(failures.slice(0, 2)).toMatchObject([{ 1: 'P2003' }, { 1: 'P2002' }]);
+  expect(await history(bank)).toEqual([]);
+});
+
+test.each([
+  ['with COMMIT', {}],
+  ['apart', { statementNameGenerator: ({ sql }: { sql: string }) => `n${sql.length}` }],
+])('a commit that is forbidden is not said to be for its events, which are sent %s', async (_, options) => {
+  const bank = await bankForTest();
+  await bank.pool.query(`
+    create function refuse() returns trigger language plpgsql as
+      $$ begin raise 'not allowed' using errcode = '42501'; end $$;
+    create constraint trigger refusing after insert on "Tag" deferrable initially deferred
+      for each row execute function refuse()`);
+  const pool = new pg.Pool({ connectionString: bank.url, max: 1 });
+  onTestFinished(() => pool.end());
+  const client = new PrismaClient({ adapter: new PrismaPg(pool, options) });
+  const prisma = extended(client, { recorder: recorderOf(bank) });
+  const failure = (run: Promise<unknown>) => run.catch((error) => [error.name, error.code, error.cause]);
+  const data = { name: 'a' };
+
+  expect(await failure(prisma.tag.create({ data }))).toEqual(await failure(client.tag.create({ data })));
+  expect(await failure(prisma.$transaction((tx) => tx.tag.create({ data })))).toEqual(
+    await failure(client.$transaction((tx) => tx.tag.create({ data }))),
+  );
+  // The connection is fit for others.
+  await prisma.setting.create({ data: { name: 'b' } });
+  expect(await history(bank)).toEqual(['create setting/b']);
+});
+
+test('a role that a transaction takes without a right to the outbox is told that its events are why', async () => {
+  const bank = await bankForTest();
+  const role = `teller_${Date.now()}`;
+  await bank.pool.query(`create role ${role}; grant all on all tables in schema public to ${role}`);
+  const prisma = extended(bank.plain(), { recorder: recorderOf(bank) });
+  const asTeller = () =>
+    prisma
+      .$transaction(async (tx) => {
+        await tx.$executeRawUnsafe(`set local role ${role}`);
+        await tx.tag.create({ data: { name: 'a' } });
+      })
+      .catch(({ code }) => code);
+  const codes = [await asTeller()];
+  await bank.pool.query(`grant usage on schema eventree_outbox to ${role}`);
+  codes.push(await asTeller());
+  await bank.pool.query(`drop owned by ${role}; drop role ${role}`);
+
+  expect(codes).toEqual(['UNRECORDED', 'UNRECORDED']);
+});
+
 test('a recorder that looks into the outbox within the transaction finds what was written there', async () => {
   const bank = await bankForTest();
   const prisma = extended(bank.plain(), { recorder: recorderOf(bank) });
@@ -308,4 +380,48 @@ test('what a transaction starts beside itself has a connection of its own', asyn
 
   await expect(rolledBack).rejects.toThrow('no');
   expect(await history(bank)).toEqual(['create tag/a', 'create tag/b']);
+});
+
+test('what is read is what Prisma writes to, wherever the search path of a connection leads', async () => {
+  const bank = await bankForTest();
+  await bank.plain().tag.createMany({ data: ['a', 'b', 'c'].map((name) => ({ name })) });
+  await bank.pool.query('create schema shadow');
+  await bank.pool.query(
+    `create table shadow."Tag" as select name, 'shadow' as colour from "Tag" where name <> 'c'`,
+  );
+  const pool = new pg.Pool({ connectionString: bank.url, options: '-c search_path=shadow,public' });
+  onTestFinished(() => pool.end());
+  const client = new PrismaClient({ adapter: new PrismaPg(pool) });
+  const prisma = extended(client, { recorder: recorderOf(bank) });
+  const where = { name: 'a' };
+  await prisma.tag.update({ where, data: { colour: 'red' } });
+  await prisma.tag.upsert({ where, create: where, update: { colour: 'blue' } });
+  await prisma.tag.updateMany({ data: { colour: 'green' } });
+  const { count } = await prisma.tag.deleteMany({ where: { name: { not: 'b' } } });
+
+  expect(count).toBe(2);
+  expect(await client.tag.findMany()).toEqual([{ name: 'b', colour: 'green' }]);
+  expect(await history(bank)).toEqual([
+    'update tag/a colour: "grey" → "red"',
+    'update tag/a colour: "red" → "blue"',
+    'update tag/a colour: "blue" → "green"',
+    'update tag/b colour: "grey" → "green"',
+    'update tag/c colour: "grey" → "green"',
+    'destroy tag/a',
+    'destroy tag/c',
+  ]);
+});
+
+test('an adapter with a schema of its own is followed there', async () => {
+  const bank = await bankForTest();
+  await bank.pool.query('create schema shadow');
+  await bank.pool.query('create table shadow."Tag" (like "Tag" including all)');
+  await bank.plain().tag.create({ data: { name: 'a' } });
+  const prisma = extended(new PrismaClient({ adapter: new PrismaPg(bank.pool, { schema: 'shadow' }) }), {
+    recorder: recorderOf(bank),
+  });
+  await prisma.tag.create({ data: { name: 'a', colour: 'red' } });
+  await prisma.tag.updateMany({ data: { colour: 'blue' } });
+
+  expect(await history(bank)).toEqual(['create tag/a', 'update tag/a colour: "red" → "blue"']);
 });

@@ -99,6 +99,65 @@ describe('an operation leaves', () => {
     expect(await history(bank)).toEqual(['create sample/1']);
   });
 
+  test('an update where the caller sets the time of it', async () => {
+    const { bank, prisma } = await withJane({ models: { Account: { fields: ['updatedAt'] } } });
+    const where = { id: 1 };
+    const at = (ms: number) => ({ updatedAt: new Date(ms) });
+    const create = { number: 'no', customerId: JANE };
+    await prisma.account.update({ where, data: at(0) });
+    await prisma.account.updateMany({ data: at(1) });
+    await prisma.account.upsert({ where, create, update: at(2) });
+    for (const accounts of [
+      { update: { where, data: at(3) } },
+      { updateMany: { where, data: at(4) } },
+      { upsert: { where, create: { number: 'no' }, update: at(5) } },
+    ]) {
+      await prisma.customer.update({ where: { id: JANE }, data: { accounts } });
+    }
+    // By Prisma alone.
+    await prisma.account.upsert({ where, create: { ...create, ...at(6) }, update: { version: 1 } });
+    await prisma.account.update({ where, data: { version: 2, updatedAt: undefined } as object });
+
+    const times = (await history(bank)).map((line) => /→ "(.*)"/.exec(line)?.[1]);
+    expect(times).toEqual([0, 1, 2, 3, 4, 5].map((ms) => new Date(ms).toISOString()));
+  });
+
+  test.each(SERVERS)('amounts of money and odd times as they are, of a server %s', async (_, version) => {
+    const { bank, prisma } = await withJane({ models: { Sample: true } }, version);
+    await bank.pool.query(`
+      insert into "Sample" (money, timestamp, timestamptz, date) values
+        ('-1234.56', 'infinity', '-infinity', 'infinity'),
+        ('5', '0044-03-15 12:00 BC', '0044-03-15 12:00+00 BC', '0044-03-15 BC'),
+        ('1', '12026-01-02 03:04:05.6', '12026-01-02 03:04:05.6+00', '12026-01-02')`);
+    for (const id of [1, 2, 3]) await prisma.sample.update({ where: { id }, data: { small: 1 } });
+    await prisma.sample.updateMany({ data: { int: 1 } });
+    expect(await history(bank)).toEqual([
+      ...[1, 2, 3].map((id) => `update sample/${id} small: null → 1`),
+      ...[1, 2, 3].map((id) => `update sample/${id} int: null → 1`),
+    ]);
+
+    await bank.pool.query('truncate eventree_outbox.parcel');
+    const usual = new Date('2026-01-02');
+    const data = { money: '-2.50', timestamp: usual, date: usual };
+    for (const id of [1, 2, 3]) await prisma.sample.update({ where: { id }, data });
+    await prisma.sample.update({ where: { id: 3 }, data: { timestamp: new Date('+012026-01-02') } });
+    await prisma.sample.updateMany({ where: { id: 1 }, data: { timestamp: new Date('+012026-01-02') } });
+    const day = '2026-01-02T00:00:00.000Z';
+    expect(await history(bank)).toEqual([
+      'update sample/1 money: "-1234.56" → "-2.5"',
+      `update sample/1 timestamp: "infinity" → "${day}"`,
+      `update sample/1 date: "infinity" → "${day}"`,
+      'update sample/2 money: "5" → "-2.5"',
+      `update sample/2 timestamp: "-000043-03-15T12:00:00.000Z" → "${day}"`,
+      `update sample/2 date: "-000043-03-15T00:00:00.000Z" → "${day}"`,
+      'update sample/3 money: "1" → "-2.5"',
+      `update sample/3 timestamp: "+012026-01-02T03:04:05.600Z" → "${day}"`,
+      `update sample/3 date: "+012026-01-02T00:00:00.000Z" → "${day}"`,
+      `update sample/3 timestamp: "${day}" → "+012026-01-02T00:00:00.000Z"`,
+      `update sample/1 timestamp: "${day}" → "+012026-01-02T00:00:00.000Z"`,
+    ]);
+  });
+
   test('a destroy with the values that were', async () => {
     const { bank, prisma } = await withJane();
     await prisma.account.delete({ where: { id: 1 }, select: { id: true } });
@@ -637,6 +696,58 @@ describe('by configuration', () => {
       { ref, acl: acl(JOHN) },
     ]);
     expect((await history(bank)).at(-1)).toBe('destroy account/no-A7');
+  });
+
+  test('but rows from which nothing recorded is reached are neither read nor counted', async () => {
+    const { bank, plain, prisma } = await withJane({ models: { Customer: true }, maxRows: 2 });
+    const many = (start: string) =>
+      Array.from({ length: 4 }, (_, i) => ({ number: `${start}${i}`, customerId: JANE }));
+    await plain.account.createMany({ data: many('B') });
+    const where = { id: JANE };
+    const moved = '10000000-0000-4000-8000-000000000009';
+    await prisma.customer.update({
+      where,
+      data: { accounts: { updateMany: { where: {}, data: { version: 1 } } } },
+    });
+    await prisma.customer.update({ where, data: { accounts: { create: { number: 'C' } } } });
+    await prisma.customer.update({ where, data: { accounts: { deleteMany: { version: 0 } } } });
+    expect((await prisma.account.deleteMany({ where: { number: 'A1' } })).count).toBe(1);
+    await prisma.customer.update({ where, data: { id: moved } });
+    expect(await plain.account.count({ where: { customerId: moved } })).toBe(4);
+    expect((await prisma.account.deleteMany({ where: { number: { in: ['B0', 'B1', 'B2'] } } })).count).toBe(
+      3,
+    );
+    await plain.account.createMany({ data: many('D').map((each) => ({ ...each, customerId: moved })) });
+    await prisma.customer.delete({ where: { id: moved } });
+
+    expect(await plain.account.count()).toBe(0);
+    expect(await history(bank)).toEqual([
+      `update customer/${JANE} id: "${JANE}" → "${moved}"`,
+      `destroy customer/${moved}`,
+    ]);
+  });
+
+  test('while what is recorded is reached through rows that are not', async () => {
+    const { bank, plain, prisma } = await withJane({ models: { Entry: { fields: ['amount'] } } });
+    await plain.entry.createMany({ data: [1n, 2n].map((amount) => ({ accountId: 1, amount })) });
+    await prisma.customer.update({
+      where: { id: JANE },
+      data: {
+        accounts: {
+          update: {
+            where: { id: 1 },
+            data: { entries: { updateMany: { where: { amount: 1n }, data: { amount: 3n } } } },
+          },
+        },
+      },
+    });
+    await prisma.customer.delete({ where: { id: JANE } });
+
+    expect(await history(bank)).toEqual([
+      'update entry/1 amount: "1" → "3"',
+      'destroy entry/1',
+      'destroy entry/2',
+    ]);
   });
 
   test('no more rows than are allowed: the operation is refused before it is done', async () => {

@@ -72,7 +72,7 @@ describe('a data model', () => {
     const models = await bankModels();
     const account = models.get('Account');
 
-    expect(account).toMatchObject({ table: '"accounts"', property: 'account', key: ['id'] });
+    expect(account).toMatchObject({ table: '"public"."accounts"', property: 'account', key: ['id'] });
     expect(account?.uniques).toEqual([['id'], ['number']]);
     expect(account?.fields.get('number')).toMatchObject({
       column: '"account_number"',
@@ -109,7 +109,7 @@ describe('a data model', () => {
     expect(relation('Customer', 'reports')).toMatchObject({ through: 'there', others: ['managerId'] });
     expect(relation('Seat', 'visits')).toMatchObject({ own: ['row', 'place'], others: ['row', 'place'] });
     expect(relation('Customer', 'tags')?.through).toEqual({
-      table: '"_CustomerToTag"',
+      table: '"public"."_CustomerToTag"',
       own: '"A"',
       other: '"B"',
     });

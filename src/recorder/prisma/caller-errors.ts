@@ -18,6 +18,7 @@ interface DriverError extends Error {
     readonly kind?: string;
     readonly originalCode?: string;
     readonly originalMessage?: string;
+    readonly constraint?: { readonly fields?: readonly string[]; readonly index?: string };
   };
 }
 
@@ -43,15 +44,11 @@ export async function asOfCaller(
 ): Promise<unknown> {
   const driverAdapterError = driverErrorOf(error);
   if (driverAdapterError === null) return error;
-  const { kind, originalCode, originalMessage } = driverAdapterError.cause;
+  const { cause } = driverAdapterError;
   // What Prisma has found out by a query of its own is said already.
   const { code, message } = error as Partial<KnownError>;
-  const said =
-    kind === 'TransactionWriteConflict'
-      ? (['P2034', CONFLICT] as const)
-      : code === undefined || code === RAW_FAILED
-        ? (['P2039', `Database error. Code: \`${originalCode}\`. Message: \`${originalMessage}\``] as const)
-        : ([code, lastOf(message ?? '')] as const);
+  const isSaid = cause.kind !== CONFLICT && code !== undefined && code !== RAW_FAILED;
+  const said = isSaid ? ([code, lastOf(message ?? '')] as const) : sentenceOf(cause);
   const known = code === undefined ? await knownError(transaction) : (error as KnownError);
   const Known = known.constructor as new (message: string, options: object) => Error;
   const where = errorFormat === 'minimal' ? '' : `\nInvalid \`prisma.${clientMethod}()\` invocation:\n\n\n`;
@@ -63,12 +60,36 @@ export async function asOfCaller(
 }
 
 const RAW_FAILED = 'P2010';
-const CONFLICT = 'Transaction failed due to a write conflict or a deadlock. Please retry your transaction';
+const CONFLICT = 'TransactionWriteConflict';
+
+/** Prisma's code and words for what a statement of ours, or a commit, may meet. */
+function sentenceOf({ kind, constraint, originalCode, originalMessage }: DriverError['cause']) {
+  switch (kind) {
+    case CONFLICT:
+      return [
+        'P2034',
+        'Transaction failed due to a write conflict or a deadlock. Please retry your transaction',
+      ] as const;
+    case 'UniqueConstraintViolation':
+      return ['P2002', `Unique constraint failed on the ${nameOf(constraint)}`] as const;
+    case 'ForeignKeyConstraintViolation':
+    case 'RestrictViolation':
+      return ['P2003', `Foreign key constraint violated on the ${nameOf(constraint)}`] as const;
+    default:
+      return ['P2039', `Database error. Code: \`${originalCode}\`. Message: \`${originalMessage}\``] as const;
+  }
+}
+
+function nameOf(constraint: DriverError['cause']['constraint']): string {
+  const { fields, index } = constraint ?? {};
+  if (fields !== undefined) return `fields: (${fields.map((field) => `\`${field}\``).join(', ')})`;
+  return index === undefined ? '(not available)' : `constraint: \`${index}\``;
+}
 
 function driverErrorOf(error: unknown): DriverError | null {
-  const { meta, cause, name } = (error ?? {}) as Partial<KnownError & DriverError>;
+  const { meta, cause } = (error ?? {}) as Partial<KnownError & DriverError>;
   if (meta?.driverAdapterError !== undefined) return meta.driverAdapterError;
-  return name === 'DriverAdapterError' && cause !== undefined ? (error as DriverError) : null;
+  return isOfDriver(error) && cause !== undefined ? (error as DriverError) : null;
 }
 
 /** An error of Prisma's own class: there is always one to be had of a transaction in which something has failed. */
@@ -89,6 +110,11 @@ function lastOf(message: string): string {
     .slice(place + 1)
     .join('\n')
     .trim();
+}
+
+/** Thrown by an adapter, and not put into Prisma's words: by a commit. */
+export function isOfDriver(error: unknown): boolean {
+  return (error as Error | null)?.name === 'DriverAdapterError';
 }
 
 /** Transactions were in each other's way: the same may succeed if it is tried again. */

@@ -166,6 +166,7 @@ export class Connection implements OwnWay {
   /** Sends what waits, and ends the transaction in any case: its connection goes back to the pool. */
   private async commit(): Promise<number> {
     if (this.pending !== NOTHING) await this.pending;
+    const { waiting } = this;
     try {
       if (!this.joins) {
         await this.flush();
@@ -177,7 +178,23 @@ export class Connection implements OwnWay {
       // Something failed before, and the application went on: PostgreSQL takes that COMMIT for a rollback.
       if (codeOf(error) === ABORTED) return this.driver.executeRaw(COMMIT);
       await this.driver.executeRaw(ROLLBACK).catch(() => {});
-      throw asUnrecorded(error);
+      if (!NOT_THERE.test(codeOf(error))) throw error;
+      // A role that the transaction had taken is gone by now: what it was refused is told by the words alone.
+      const isOurs = NAMES_OURS.test(messageOf(error)) || (await this.isRefused(waiting));
+      throw isOurs ? asUnrecorded(error) : error;
+    }
+  }
+
+  /** Whether statements of ours fail by themselves: what COMMIT runs, as deferred triggers, may fail alike. */
+  private async isRefused(ours: readonly DriverQuery[]): Promise<boolean> {
+    try {
+      await this.driver.executeRaw(BEGIN);
+      for (const query of ours) await this.driver.executeRaw(query);
+      return false;
+    } catch {
+      return true;
+    } finally {
+      await this.driver.executeRaw(ROLLBACK).catch(() => {});
     }
   }
 }
@@ -189,6 +206,7 @@ const VERSION: DriverQuery = {
   args: [],
   argTypes: [],
 };
+const BEGIN: DriverQuery = { sql: 'BEGIN', args: [], argTypes: [] };
 const COMMIT: DriverQuery = { sql: 'COMMIT', args: [], argTypes: [] };
 const ROLLBACK: DriverQuery = { sql: 'ROLLBACK', args: [], argTypes: [] };
 
@@ -216,8 +234,9 @@ function literal(value: unknown): string {
 }
 
 const ABORTED = '25P02';
-/** Errors of this class are not COMMIT's own: there is no outbox, or no right to write to it. */
+/** Errors of this class may be ours: there is no outbox, or no right to write to it. */
 const NOT_THERE = /^42/;
+const NAMES_OURS = /eventree_outbox|table "?parcel\b/;
 
 interface DriverFailure {
   readonly cause?: { readonly originalCode?: string; readonly originalMessage?: string };
@@ -227,12 +246,14 @@ function codeOf(error: unknown): string {
   return ((error ?? {}) as DriverFailure).cause?.originalCode ?? '';
 }
 
-function asUnrecorded(error: unknown): unknown {
-  if (!NOT_THERE.test(codeOf(error))) return error;
-  const { cause } = error as DriverFailure;
+function messageOf(error: unknown): string {
+  return ((error ?? {}) as DriverFailure).cause?.originalMessage ?? '';
+}
+
+function asUnrecorded(error: unknown): RecorderError {
   return new RecorderError(
     'UNRECORDED',
-    `The transaction was rolled back, because its events could not be written: ${cause?.originalMessage}`,
+    `The transaction was rolled back, because its events could not be written: ${messageOf(error)}`,
     { cause: error },
   );
 }

@@ -9,6 +9,7 @@
  */
 import { runOn } from '../../outbox/statement.ts';
 import { RecorderError } from '../errors.ts';
+import { asOfCaller, isOfDriver } from './caller-errors.ts';
 import { Connections } from './connections.ts';
 import {
   type Args,
@@ -23,7 +24,7 @@ import { type Model, modelNamed, readModels, referring } from './models.ts';
 import { isTouched } from './nested.ts';
 import { perform } from './perform.ts';
 import { Queues } from './queues.ts';
-import { type EventreeOptions, readSettings, type Settings } from './settings.ts';
+import { type EventreeOptions, reachesRecorded, readSettings, type Settings } from './settings.ts';
 import { Raced, WRITES, type Write } from './step.ts';
 import { tracked, transactionMethod } from './transaction.ts';
 
@@ -50,7 +51,7 @@ export function eventree(options: EventreeOptions): EventreeExtension {
   const extend = (given: unknown) => {
     const client = clientOf(given);
     const { inlineSchema, adapter } = client._engineConfig;
-    const models = readModels(inlineSchema, client._runtimeDataModel, adapter?.options?.schema ?? null);
+    const models = readModels(inlineSchema, client._runtimeDataModel, adapter?.options?.schema);
     const settings = readSettings(options, models);
     const recorded = [...models.values()].filter((model) => leadsToRecorded(settings, model));
     const connections = new Connections(adapter);
@@ -98,6 +99,7 @@ function hookOf(
     if (!concerns(settings, model, write, args)) return query(args);
     const given = params.transaction;
     if (given?.kind === 'batch') return refuseBatch(`${name}.${operation}`, given.lock);
+    const asked = { clientMethod: params.clientMethod, modelName: name, errorFormat: client._errorFormat };
     const performIn = (running: Interactive, isOwn: boolean) =>
       perform({
         settings,
@@ -110,19 +112,30 @@ function hookOf(
         connection: connections.of(running.id),
         isOwn,
         outside: runOn(client._originalClient),
-        asked: { clientMethod: params.clientMethod, modelName: name, errorFormat: client._errorFormat },
+        asked,
         query: (changed, more) => query(changed, { ...params, ...more, transaction: running }),
       });
     if (given !== undefined) {
       return queues.run(given.id, () => performIn(given, false));
     }
-    const performAlone = () =>
-      connections.start((tracking) =>
-        client._originalClient.$transaction(
-          tracked(tracking, (_, running) => performIn(running, true)),
-          ownOptions,
-        ),
-      );
+    const performAlone = async () => {
+      let own: Interactive | undefined;
+      try {
+        return await connections.start((tracking) =>
+          client._originalClient.$transaction(
+            tracked(tracking, (_, running) => {
+              own = running;
+              return performIn(running, true);
+            }),
+            ownOptions,
+          ),
+        );
+      } catch (error) {
+        // The commit failed, which the caller knows nothing of.
+        if (own === undefined || !isOfDriver(error)) throw error;
+        throw await asOfCaller(error, asked, clientIn(client, own));
+      }
+    };
     return again(performAlone, MOST_TRIES);
   };
 }
@@ -157,10 +170,11 @@ async function again(run: () => Promise<unknown>, tries: number): Promise<unknow
 }
 
 /** Whether there may be something to record: always of models that are recorded. */
-function concerns({ models, plans }: Settings, model: Model, write: Write, args: Args): boolean {
+function concerns(settings: Settings, model: Model, write: Write, args: Args): boolean {
+  const { models, plans } = settings;
   if (plans.has(model.name)) return true;
+  if (write.startsWith('delete')) return reachesRecorded(settings, model, 'onDelete');
   const refers = referring(models, model.name);
-  if (write.startsWith('delete')) return refers.length > 0;
   return (
     isTouched(model, refers, args.data) ||
     isTouched(model, refers, args.create) ||

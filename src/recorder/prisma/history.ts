@@ -13,18 +13,23 @@ export interface History {
   readonly resources: readonly ResourcePut[];
 }
 
-/** What became of the rows, in their order; nothing of what is not recorded or did not change. */
+/**
+ * What became of the rows, in their order; nothing of what is not recorded or did not change.
+ *
+ * @param given names of the fields that the caller sets.
+ */
 export async function historyOf(
   entries: readonly Entry[],
   { plans }: Settings,
   transaction: () => Queryable,
+  given: ReadonlySet<string>,
 ): Promise<History> {
   const events: AddedEvent[] = [];
   const resources: ResourcePut[] = [];
   for (const entry of entries) {
     const { model, before, after } = entry;
     const plan = plans.get(model.name);
-    const event = plan === undefined ? null : eventOf(entry, plan);
+    const event = plan === undefined ? null : eventOf(entry, plan, given);
     if (plan === undefined || event === null) continue;
     const ref = plan.resource((before ?? after) as Row);
     events.push({ ...event, resource: ref });
@@ -34,10 +39,10 @@ export async function historyOf(
   return { events, resources };
 }
 
-function eventOf(entry: Entry, plan: Plan): AddedEvent | null {
+function eventOf(entry: Entry, plan: Plan, given: ReadonlySet<string>): AddedEvent | null {
   const { before, after, links } = entry;
   if (before === null && after === null) return null;
-  if (before !== null && after !== null) return updateOf(entry, before, after, plan);
+  if (before !== null && after !== null) return updateOf(entry, before, after, plan, given);
   const values: Record<string, unknown> = {};
   for (const name of plan.fields) values[name] = (after ?? before)?.[name];
   for (const [name, link] of links) {
@@ -60,13 +65,20 @@ function withValues(values: Readonly<Record<string, unknown>>, plan: Plan): Part
   return { attributes: { values: shown }, ...(isHiding && { privatePayload: { values: hidden } }) };
 }
 
-/** Null where nothing changed: that Prisma set the time of the update is no change of its own. */
-function updateOf({ model, links }: Entry, before: Row, after: Row, plan: Plan): AddedEvent | null {
+/** Null where nothing changed: that Prisma alone set the time of the update is no change of its own. */
+function updateOf(
+  { model, links }: Entry,
+  before: Row,
+  after: Row,
+  plan: Plan,
+  given: ReadonlySet<string>,
+): AddedEvent | null {
   const changed = [...plan.fields].filter((name) => !isSame(before[name], after[name]));
   const linked = [...links].filter(
     ([name, link]) => plan.links.has(name) && !isSame(link.before, link.after),
   );
-  if (linked.length === 0 && changed.every((name) => model.fields.get(name)?.updatedAt)) return null;
+  const isByPrisma = (name: string) => model.fields.get(name)?.updatedAt === true && !given.has(name);
+  if (linked.length === 0 && changed.every(isByPrisma)) return null;
   const ref = plan.resource(before);
   const children = [
     ...changed.map((name) => fieldUpdate(ref, name, before[name], after[name], plan)),
@@ -126,7 +138,8 @@ export function isSame(one: unknown, other: unknown): boolean {
   if (Object.is(one, other)) return true;
   if (one == null || other == null) return one == null && other == null;
   if (typeof one !== 'object' || typeof other !== 'object') return false;
-  if (one instanceof Date && other instanceof Date) return one.getTime() === other.getTime();
+  // Two that are no time to JavaScript, as infinity, are the same too.
+  if (one instanceof Date && other instanceof Date) return Object.is(one.getTime(), other.getTime());
   if (isDecimal(one) && isDecimal(other)) return one.toFixed() === other.toFixed();
   if (ArrayBuffer.isView(one) && ArrayBuffer.isView(other)) return bytesOf(one).equals(bytesOf(other));
   if (Array.isArray(one) && Array.isArray(other)) {

@@ -7,7 +7,7 @@ import { sets, type Tree, treeOf } from './nested.ts';
 import { allRows, rowsWith, tooMany } from './rows.ts';
 import { widen } from './selection.ts';
 import { Raced, referredIn, runAs, type Step, unrecorded } from './step.ts';
-import { Numeric } from './values.ts';
+import { isOdd, Numeric } from './values.ts';
 import { type Entry, nameOf } from './watch.ts';
 import { isRecord } from './where.ts';
 
@@ -130,7 +130,10 @@ async function runMany(
         };
   const answered = await runAs(step, needed.args, params);
   if (instead === null) answers = answered as Row[];
-  const rows = needed.isWhole ? answers : await rowsWith(watch.reading(model, 'none'), model.key, answers);
+  const reading = watch.reading(model, 'none');
+  const isTold =
+    needed.isWhole && !answers.some((answer) => [...reading.fields].some((name) => isOdd(answer[name])));
+  const rows = isTold ? answers : await rowsWith(reading, model.key, answers);
   return { result: instead === null ? answers.map(needed.narrow) : answered, rows: [...rows] };
 }
 

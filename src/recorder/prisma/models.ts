@@ -13,7 +13,7 @@ export interface Model {
   readonly name: string;
   /** As it is called on the client: `BankAccount` → `bankAccount`. */
   readonly property: string;
-  /** Quoted, with its schema where it has one of its own. */
+  /** Quoted, with its schema: where Prisma writes to, whatever the search path is. */
   readonly table: string;
   readonly fields: ReadonlyMap<string, Field>;
   readonly relations: ReadonlyMap<string, Relation>;
@@ -71,10 +71,10 @@ export type Models = ReadonlyMap<string, Model>;
 /**
  * @param schema text of the schema that the client was generated from.
  * @param runtime the client's own data model.
- * @param inSchema where tables are that name no schema; null for the search path's.
+ * @param inSchema where tables are that name no schema: the adapter's, or what Prisma takes where that has none.
  * @throws RecorderError BAD_INPUT where the two do not say the same.
  */
-export function readModels(schema: string, runtime: RuntimeModels, inSchema: string | null = null): Models {
+export function readModels(schema: string, runtime: RuntimeModels, inSchema = 'public'): Models {
   const blocks = blocksOf(schema);
   const enums = new Map(
     blocks.filter(({ kind }) => kind === 'enum').map((block) => [block.name, labelsOf(block)]),
@@ -129,8 +129,8 @@ function quote(name: string): string {
   return `"${name.replaceAll('"', '""')}"`;
 }
 
-function qualified(schema: string | null, table: string): string {
-  return schema === null ? quote(table) : `${quote(schema)}.${quote(table)}`;
+function qualified(schema: string, table: string): string {
+  return `${quote(schema)}.${quote(table)}`;
 }
 
 function unread(what: string): RecorderError {
@@ -177,7 +177,7 @@ function relationsOf(
   name: string,
   { models }: RuntimeModels,
   bodies: ReadonlyMap<string, readonly Line[]>,
-  inSchema: string | null,
+  inSchema: string,
 ): Map<string, Relation> {
   const relations = new Map<string, Relation>();
   for (const field of models[name]?.fields ?? []) {

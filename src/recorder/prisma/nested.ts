@@ -152,6 +152,18 @@ export function sets(data: unknown, names: Iterable<string>): boolean {
   return false;
 }
 
+/** Names of all that the data sets in rows that are there, of whatever model; rather too many than too few. */
+export function* givenIn(data: unknown): Generator<string> {
+  for (const item of listOf(data)) {
+    if (!isRecord(item)) continue;
+    for (const [name, value] of Object.entries(item)) {
+      if (value === undefined || name === 'create' || name === 'where') continue;
+      yield name;
+      yield* givenIn(value);
+    }
+  }
+}
+
 /** Whether data writes to other rows: by a relation, or by a value that others refer to. */
 export function isTouched(
   model: Model,

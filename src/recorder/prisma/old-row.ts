@@ -9,7 +9,7 @@ import { AsyncLocalStorage } from 'node:async_hooks';
 
 /** A row as it was before an operation, and the ways to learn of it. */
 export interface OldRow<Row> {
-  /** As SQL names it; without a schema where that is the search path's. */
+  /** As Prisma names it in SQL, with its schema. */
   readonly table: string;
   /** What makes up the row: expressions of SQL, given the name by which the old row is known. */
   columns(old: string): readonly string[];
@@ -84,12 +84,9 @@ export class Wish<Row> {
 
 /** Whether it is an UPDATE of the table. */
 function changes(sql: string, table: string): boolean {
-  if (!sql.startsWith(UPDATE)) return false;
-  const named = sql.slice(UPDATE.length, sql.indexOf(' SET '));
-  return named === table || named.endsWith(`.${table}`);
+  return sql.startsWith(`UPDATE ${table} SET `);
 }
 
-const UPDATE = 'UPDATE ';
 const wishing = new AsyncLocalStorage<unknown>();
 const RETURNING = ' RETURNING ';
 const OLD = '"eventree_old"';

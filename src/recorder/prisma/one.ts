@@ -7,9 +7,10 @@
 import type { OwnWay } from './connection.ts';
 import type { Row } from './models.ts';
 import { treeOf, unknownIn } from './nested.ts';
-import { bearsLock, oldRowOf, rowsWith } from './rows.ts';
+import { bearsLock, oldRowOf, type Reading, rowsWith } from './rows.ts';
 import { widen } from './selection.ts';
 import { Raced, referredIn, runAs, type Step, unrecorded } from './step.ts';
+import { isOdd } from './values.ts';
 import type { Entry } from './watch.ts';
 import { uniqueIn } from './where.ts';
 
@@ -82,7 +83,8 @@ async function find({ model, args, watch }: Step, unique: Row | null, isWide: bo
  * A row was there after all: others have made it since it was looked for. Until this transaction ends, they see it
  * as it was before.
  *
- * @throws Raced where it all is to be done again, now that the row can be found.
+ * @throws Raced where it all is to be done again, now that the row can be found; and where no other connection is to
+ * be had: all may be held by transactions that wait for one.
  */
 async function lookAgain(step: Step, root: Entry, row: Row | null, isWide: boolean): Promise<void> {
   const { model, write: kind, watch, run, outside, isOwn } = step;
@@ -92,15 +94,32 @@ async function lookAgain(step: Step, root: Entry, row: Row | null, isWide: boole
   }
   if (isOwn || isWide || row === null) throw new Raced(model);
   const { fields } = watch.reading(model, 'none');
-  const [old] = await rowsWith(
-    { statements: { run: outside, forms: 'prisma' }, model, fields, lock: 'none', most: 1 },
-    model.key,
-    [row],
-  );
+  const reading: Reading = {
+    statements: { run: outside, forms: 'prisma' },
+    model,
+    fields,
+    lock: 'none',
+    most: 1,
+  };
+  const [old] = await within(OUTSIDE_WAIT_MS, rowsWith(reading, model.key, [row]), new Raced(model));
   // Made by this transaction itself, with a lock of its own on it.
   if (old === undefined && kind === 'upsert') return;
   if (old === undefined) throw new Raced(model);
   root.before = old;
+}
+
+const OUTSIDE_WAIT_MS = 1_000;
+
+async function within<T>(waitMs: number, answering: Promise<T>, refusal: Error): Promise<T> {
+  let timer: NodeJS.Timeout | undefined;
+  const late = new Promise<never>((_, reject) => {
+    timer = setTimeout(reject, waitMs, refusal);
+  });
+  try {
+    return await Promise.race([answering, late]);
+  } finally {
+    clearTimeout(timer);
+  }
 }
 
 /** Runs the operation with the fields that are needed. @returns what the caller gets, and the row as it is now. */
@@ -117,7 +136,10 @@ async function runOne(step: Step): Promise<{ result: unknown; row: Row | null }>
 
 async function rowOf({ model, watch }: Step, answer: Row, isWhole: boolean): Promise<Row> {
   const reading = watch.reading(model, 'none');
-  if (isWhole) return Object.fromEntries([...reading.fields].map((name) => [name, answer[name]]));
+  if (isWhole) {
+    const row = Object.fromEntries([...reading.fields].map((name) => [name, answer[name]]));
+    if (!Object.values(row).some(isOdd)) return row;
+  }
   const [row] = await rowsWith(reading, model.key, [answer]);
   if (row === undefined) throw unrecorded(`A row of ${model.name} could not be read after it was written`);
   return row;

@@ -8,6 +8,7 @@ import { RecorderError } from '../errors.ts';
 import { type Asked, asOfCaller, isConflict, isOver } from './caller-errors.ts';
 import { type History, historyOf } from './history.ts';
 import { createMany, deleteMany, updateMany } from './many.ts';
+import { givenIn } from './nested.ts';
 import { one } from './one.ts';
 import type { Statements } from './rows.ts';
 import type { Operation, Step, Write } from './step.ts';
@@ -29,7 +30,9 @@ export async function perform(operation: Operation): Promise<unknown> {
     connection === null ? byPrisma : { run: guarded(runOn(connection.now)), forms: 'driver' };
   const watch = new Watch(settings, transaction, { byPrisma, quickest }, guard);
   const result = await PERFORM[operation.write]({ ...operation, run: quickest.run, guard, watch });
-  const history = await historyOf(watch.entries, settings, transaction);
+  const { data, update } = operation.args;
+  const given = new Set([...givenIn(data), ...givenIn(update)]);
+  const history = await historyOf(watch.entries, settings, transaction, given);
   try {
     await guard(() => write(history, operation));
   } catch (error) {

@@ -157,9 +157,10 @@ function selected(field: Field): string {
   return `${expressionOf(field, 't')} as "${field.name}"`;
 }
 
-// Lists of an enum are a type that adapters do not know.
-function expressionOf({ column, labels, list }: Field, table: string): string {
-  const cast = labels === null ? '' : list ? '::text[]' : '::text';
+// Lists of an enum are a type that adapters do not know, and of money they take the first character for its sign.
+function expressionOf({ column, labels, native, list }: Field, table: string): string {
+  const type = labels !== null ? 'text' : native === 'Money' ? 'numeric' : null;
+  const cast = type === null ? '' : list ? `::${type}[]` : `::${type}`;
   return `${table}.${column}${cast}`;
 }
 

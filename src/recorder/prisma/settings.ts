@@ -92,6 +92,26 @@ export function readSettings(
   return { recorder, models, plans, shown, reads, maxRows };
 }
 
+/** Whether rows that are recorded go with a model's, or change with them, by foreign keys; or its own are recorded. */
+export function reachesRecorded(
+  { models, plans }: Pick<Settings, 'models' | 'plans'>,
+  start: Model,
+  when: 'onDelete' | 'onUpdate',
+): boolean {
+  const seen = new Set([start]);
+  for (const model of seen) {
+    if (plans.has(model.name)) return true;
+    for (const { model: holder, relation } of referring(models, model.name)) {
+      const action = relation[when];
+      if (action === 'Restrict' || action === 'NoAction') continue;
+      // The others stay, and only lose the reference.
+      if (action === 'Cascade') seen.add(holder);
+      else if (plans.has(holder.name)) return true;
+    }
+  }
+  return false;
+}
+
 function planOf(model: Model, options: ModelOptions): Plan {
   const { type = kebab(model.name), resource = null, name = null, acl = null } = options;
   if (model.key.length === 0)

@@ -27,7 +27,7 @@ function fromDriver(type: string, value: unknown): unknown {
     case 'Decimal':
       return new Numeric(String(value));
     case 'DateTime':
-      return new Date(TIME.test(String(value)) ? `1970-01-01T${value}Z` : String(value));
+      return timeOf(String(value));
     case 'Json':
       return JSON.parse(String(value));
     case 'Bytes':
@@ -38,6 +38,25 @@ function fromDriver(type: string, value: unknown): unknown {
 }
 
 const TIME = /^\d\d:/;
+/** `12026-01-02`, `12026-01-02T03:04:05+00:00`, `0044-03-15T12:00:00 BC+00:00`. */
+const MOMENT = /^(\d{4,6})(-\d\d-\d\d)(?:T([\d:.]+))?/;
+
+/** As Prisma has it, and where it has none, in its own text or as the date that there is for it. */
+function timeOf(text: string): unknown {
+  if (TIME.test(text)) return new Date(`1970-01-01T${text}Z`);
+  const [, year = '', day, time = '00:00:00'] = MOMENT.exec(text) ?? [];
+  const isBefore = text.includes('BC');
+  if (year.length === 4 && !isBefore) return new Date(text);
+  // There was no year 0: 1 BC is that to a computer.
+  const signed = isBefore ? `-${String(Number(year) - 1).padStart(6, '0')}` : `+${year.padStart(6, '0')}`;
+  const date = new Date(`${signed}${day}T${time}Z`);
+  return isOdd(date) ? text.replace(/[+-]\d\d:\d\d$/, '') : date;
+}
+
+/** A time that Prisma has no value for, as infinity, and times BC or of a year beyond 9999. */
+export function isOdd(value: unknown): boolean {
+  return Array.isArray(value) ? value.some(isOdd) : value instanceof Date && Number.isNaN(value.getTime());
+}
 
 /** A decimal number of any length, written as Prisma writes its own. */
 export class Numeric {

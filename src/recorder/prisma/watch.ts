@@ -14,7 +14,7 @@ import { delegateOf, type TransactionClient } from './internals.ts';
 import { type Model, modelNamed, type Relation, type Row, referring } from './models.ts';
 import type { Branch, Named, Tree } from './nested.ts';
 import { type Lock, type Reading, rowsRelated, rowsWith, type Statements, tooMany } from './rows.ts';
-import { defaultRef, kebab, type Settings } from './settings.ts';
+import { defaultRef, kebab, reachesRecorded, type Settings } from './settings.ts';
 
 /** A row of which it is to be seen what becomes. */
 export interface Entry {
@@ -85,9 +85,12 @@ export class Watch {
       const { relation } = branch;
       const to = modelNamed(this.settings.models, relation.to);
       if (typeof relation.through === 'object') await this.readLinks(model, entries, relation, to, 'before');
+      const mayHaveHolders = relation.through === 'here' && relation.backToOne;
+      const isHolder = mayHaveHolders && this.settings.plans.has(model.name);
+      if (!isHolder && !this.reaches(to, branch)) continue;
       const related = await this.related(model, entries, branch, to);
       const named = await this.add(to, await this.rowsNamed(to, branch.named), null, true);
-      if (relation.through === 'here' && relation.backToOne) await this.addHolders(model, relation, named);
+      if (mayHaveHolders) await this.addHolders(model, relation, named);
       if (branch.removes) await this.addGoing(to, related);
       await this.prepare(to, [...related, ...named], branch.below);
     }
@@ -98,6 +101,11 @@ export class Watch {
     for (const { model: holder, relation } of referring(this.settings.models, model.name)) {
       const { onDelete } = relation;
       if (onDelete === 'Restrict' || onDelete === 'NoAction') continue;
+      const isConcerned =
+        onDelete === 'Cascade'
+          ? reachesRecorded(this.settings, holder, 'onDelete')
+          : this.settings.plans.has(holder.name);
+      if (!isConcerned) continue;
       const lock = onDelete === 'Cascade' ? 'whole' : 'shared';
       const fresh = await this.add(holder, await this.holding(holder, relation, entries, lock));
       if (onDelete === 'Cascade') await this.addGoing(holder, fresh);
@@ -111,7 +119,8 @@ export class Watch {
       if (
         !others.some((other) => changing.has(other)) ||
         onUpdate === 'Restrict' ||
-        onUpdate === 'NoAction'
+        onUpdate === 'NoAction' ||
+        !reachesRecorded(this.settings, holder, 'onUpdate')
       ) {
         continue;
       }
@@ -145,10 +154,11 @@ export class Watch {
   /** Rows that were made, by way of what they were made to belong to. */
   private async find(model: Model, entries: readonly Entry[], tree: Tree): Promise<void> {
     const there = entries.filter(({ after }) => after !== null);
-    for (const { relation, creates, named, below } of tree.values()) {
+    for (const branch of tree.values()) {
+      const { relation, creates, named, below } = branch;
       const to = modelNamed(this.settings.models, relation.to);
       if (typeof relation.through === 'object') await this.readLinks(model, there, relation, to, 'after');
-      if (!creates && below.size === 0) continue;
+      if ((!creates && below.size === 0) || !this.reaches(to, branch)) continue;
       const afters = there.map(({ after }) => after as Row);
       const reading = this.reading(to, 'none');
       const rows = await rowsRelated(reading, model, relation, afters);
@@ -167,6 +177,20 @@ export class Watch {
       }
       await this.find(to, found, below);
     }
+  }
+
+  /** Whether rows of a model, or what is written by way of them, may be recorded. */
+  private reaches(model: Model, { removes, below }: Branch): boolean {
+    const { models, plans } = this.settings;
+    return (
+      plans.has(model.name) ||
+      (removes && reachesRecorded(this.settings, model, 'onDelete')) ||
+      [...below.values()].some(
+        (branch) =>
+          typeof branch.relation.through === 'object' ||
+          this.reaches(modelNamed(models, branch.relation.to), branch),
+      )
+    );
   }
 
   private async related(
