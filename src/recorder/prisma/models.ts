@@ -110,13 +110,28 @@ export function readModels(schema: string, runtime: RuntimeModels, inSchema = 'p
 }
 
 /** What refers to a model by a foreign key, and with which of its relations. */
-export function referring(models: Models, to: string): { model: Model; relation: Relation }[] {
-  return [...models.values()].flatMap((model) =>
-    [...model.relations.values()]
-      .filter((relation) => relation.to === to && relation.through === 'here')
-      .map((relation) => ({ model, relation })),
-  );
+export function referring(models: Models, to: string): readonly Referring[] {
+  const known = REFERRING.get(models) ?? new Map<string, readonly Referring[]>();
+  REFERRING.set(models, known);
+  let found = known.get(to);
+  if (found === undefined) {
+    found = [...models.values()].flatMap((model) =>
+      [...model.relations.values()]
+        .filter((relation) => relation.to === to && relation.through === 'here')
+        .map((relation) => ({ model, relation })),
+    );
+    known.set(to, found);
+  }
+  return found;
 }
+
+interface Referring {
+  readonly model: Model;
+  readonly relation: Relation;
+}
+
+/** Asked for with each operation, and always the same. */
+const REFERRING = new WeakMap<Models, Map<string, readonly Referring[]>>();
 
 /** @throws RecorderError BAD_INPUT */
 export function modelNamed(models: Models, name: string): Model {
