@@ -108,9 +108,8 @@ class Measure {
   }
 }
 
-/** What JSON may not write as it is. */
-// biome-ignore lint/suspicious/noControlCharactersInRegex: these are what it is about.
-const ESCAPED = /["\\\0-\x1f\ud800-\udfff]/;
+/** What JSON may not write as it is: control characters, of which it takes some, and halves of surrogate pairs. */
+const ESCAPED = /["\\\p{Cc}\p{Cs}]/u;
 
 /** JSON takes `new Number(1)` for 1. */
 function unboxed(value: unknown): unknown {

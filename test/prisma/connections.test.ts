@@ -77,6 +77,7 @@ test('a connection is given up before the statement that ends its transaction is
   const bank = await bankForTest();
   for (const sql of ['COMMIT', 'ROLLBACK']) {
     const factory = new PrismaPg(bank.pool);
+    // Its queries name the type of each argument; ours are asked to name two of those.
     const connections = new Connections(factory as unknown as AdapterFactory);
     const adapter = await factory.connect();
     await connections.start(async (tracking) => {

@@ -181,6 +181,7 @@ describe('an outbox in the application’s database', () => {
 
   test('goes on behind what the database refuses for good, which it reports', async () => {
     const { recorder, events, reported } = await open();
+    // What has no JSON, and so no type that allows it: applications in JavaScript have none.
     await recorder.record({ ...note('a'), actor: 1n as unknown as string });
     await recorder.call('b', () => {});
     await recorder.flush();
