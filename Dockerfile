@@ -6,7 +6,8 @@ COPY package.json package-lock.json tsconfig.json tsconfig.build.json prisma.con
 COPY prisma prisma
 COPY examples/bank/schema.prisma examples/bank/
 COPY src src
-# `prepare` generates the database client and compiles.
+COPY web web
+# `prepare` generates the database client, compiles, and builds the web UI into dist/web.
 RUN npm ci && npm prune --omit=dev --ignore-scripts
 
 FROM node:20-bookworm-slim

@@ -8,7 +8,11 @@ export default defineConfig({
   resolve: { alias: [{ find: /^graphql$/, replacement: 'graphql/index.js' }] },
   test: {
     include: ['test/**/*.test.ts', 'src/**/*.test.ts'],
-    globalSetup: ['test/support/global-setup.ts', 'test/prisma/support/generate.ts'],
+    globalSetup: [
+      'test/support/global-setup.ts',
+      'test/prisma/support/generate.ts',
+      'test/web/support/build.ts',
+    ],
     pool: 'forks',
     // Most of a test's time passes in PostgreSQL, which wants a core as well.
     maxWorkers: 2,

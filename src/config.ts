@@ -109,6 +109,15 @@ function loginOf(value: string): string {
   return JSON.stringify([protocol, username, password]);
 }
 
+/** It is shown to browsers, which read `/.well-known/openid-configuration` below it. */
+const issuer = url('https:', 'http:').refine(
+  (value) => {
+    const { username, password, search, hash } = new URL(value);
+    return `${username}${password}${search}${hash}` === '';
+  },
+  { error: 'must have no user, password, query or fragment' },
+);
+
 const LOG_LEVELS = ['trace', 'debug', 'info', 'warn', 'error', 'fatal', 'silent'] as const;
 const logLevel = z.enum(LOG_LEVELS, { error: `must be one of ${LOG_LEVELS.join(', ')}` });
 
@@ -167,6 +176,24 @@ const SETTINGS = {
   ),
   jwtIssuer: setting('EVENTREE_JWT_ISSUER', undefined, 'What `iss` of a token must be.', text),
   jwtAudience: setting('EVENTREE_JWT_AUDIENCE', undefined, 'What `aud` of a token must hold.', text),
+  oidcAuthority: setting(
+    'EVENTREE_OIDC_AUTHORITY',
+    undefined,
+    'Issuer of the OpenID Connect provider where people sign in to the web UI.',
+    issuer,
+  ),
+  oidcClientId: setting(
+    'EVENTREE_OIDC_CLIENT_ID',
+    undefined,
+    'Name that the web UI is registered under at that provider, as a public client.',
+    text,
+  ),
+  oidcScope: setting(
+    'EVENTREE_OIDC_SCOPE',
+    'openid profile',
+    'What the web UI asks that provider for, separated by spaces.',
+    text,
+  ),
   typesFile: setting(
     'EVENTREE_TYPES_FILE',
     undefined,
@@ -434,7 +461,7 @@ function contradictions(config: Config): string[] {
         : 'EVENTREE_PERSISTED_OPERATIONS is on without a list: set EVENTREE_PERSISTED_OPERATIONS_FILE.',
     );
   }
-  problems.push(...contradictionsOfRedis(config));
+  problems.push(...contradictionsOfRedis(config), ...contradictionsOfOidc(config));
   if (config.maxTreeEvents < config.maxBatchEvents) {
     problems.push('EVENTREE_MAX_TREE_EVENTS is smaller than EVENTREE_MAX_BATCH_EVENTS: raise the first.');
   }
@@ -458,6 +485,23 @@ function contradictionsOfRedis({ redisUrl, redisSentinels, redisClusterNodes }: 
     problems.push(
       'REDIS_URL names a port, but EVENTREE_REDIS_SENTINELS tell where the master is: its name alone stands for the host.',
     );
+  }
+  return problems;
+}
+
+function contradictionsOfOidc({ oidcAuthority, oidcClientId, jwksUrl }: Config): string[] {
+  if (oidcAuthority === undefined && oidcClientId === undefined) return [];
+  const problems: string[] = [];
+  if (oidcAuthority === undefined) {
+    problems.push('EVENTREE_OIDC_CLIENT_ID is set, but not at which provider: set EVENTREE_OIDC_AUTHORITY.');
+  } else if (oidcClientId === undefined) {
+    problems.push(
+      'EVENTREE_OIDC_AUTHORITY is set, but not as whom to ask there: set EVENTREE_OIDC_CLIENT_ID.',
+    );
+  }
+  if (jwksUrl === undefined) {
+    const variable = oidcAuthority === undefined ? 'EVENTREE_OIDC_CLIENT_ID' : 'EVENTREE_OIDC_AUTHORITY';
+    problems.push(`${variable} is set, but not the keys of the tokens it leads to: set EVENTREE_JWKS_URL.`);
   }
   return problems;
 }

@@ -24,6 +24,9 @@ const SETTINGS: readonly (readonly [string, keyof Config, unknown])[] = [
   ['EVENTREE_JWKS_URL', 'jwksUrl', undefined],
   ['EVENTREE_JWT_ISSUER', 'jwtIssuer', undefined],
   ['EVENTREE_JWT_AUDIENCE', 'jwtAudience', undefined],
+  ['EVENTREE_OIDC_AUTHORITY', 'oidcAuthority', undefined],
+  ['EVENTREE_OIDC_CLIENT_ID', 'oidcClientId', undefined],
+  ['EVENTREE_OIDC_SCOPE', 'oidcScope', 'openid profile'],
   ['EVENTREE_TYPES_FILE', 'typesFile', undefined],
   ['EVENTREE_ALLOWED_ORIGINS', 'allowedOrigins', []],
   ['EVENTREE_TRUSTED_PROXIES', 'trustedProxies', []],
@@ -184,6 +187,10 @@ describe('what is given', () => {
     ['EVENTREE_REDIS_CLUSTER_NODES', 'redis://a,rediss://b', 'must have the same redis:// or rediss://'],
     ['EVENTREE_REDIS_CLUSTER_NODES', 'redis://u:p@a,redis://u:q@b', 'must have the same .* password'],
     ['EVENTREE_JWKS_URL', 'file:///etc/keys', 'must be a URL that begins with https:// or http://'],
+    ['EVENTREE_OIDC_AUTHORITY', 'login.example', 'must be a URL that begins with https:// or http://'],
+    ['EVENTREE_OIDC_AUTHORITY', 'https://u:p@login.example', 'must have no user, password, query'],
+    ['EVENTREE_OIDC_AUTHORITY', 'https://login.example/?realm=x', 'must have no user, password, query'],
+    ['EVENTREE_OIDC_AUTHORITY', 'https://login.example/#x', 'must have no user, password, query'],
     ['EVENTREE_URL', 'localhost:4000', 'must be a URL that begins with http:// or https://'],
     ['EVENTREE_LOG_LEVEL', 'loud', 'must be one of trace, debug, info, warn, error, fatal, silent'],
     ['EVENTREE_ALLOWED_ORIGINS', 'https://a.example/', 'must be origins as browsers send them'],
@@ -209,7 +216,7 @@ describe('what is given', () => {
   test('is refused without being repeated: it may be a secret in the wrong place', () => {
     const misplaced = 's3cret-in-the-wrong-place';
     const strings = SETTINGS.map(([variable]) => variable).filter(
-      (variable) => !/HOST|DIR|SECRET|TOKEN$|ISSUER|AUDIENCE|FILE/.test(variable),
+      (variable) => !/HOST|DIR|SECRET|TOKEN$|ISSUER|AUDIENCE|CLIENT_ID|SCOPE|FILE/.test(variable),
     );
     const problems = problemsOf(Object.fromEntries(strings.map((variable) => [variable, misplaced])));
     expect(problems).toHaveLength(strings.length);
@@ -264,6 +271,26 @@ describe('what contradicts itself', () => {
     ]);
     expect(problemsOf({ ...server, ...sentinels })).toEqual([
       expect.stringMatching(/^REDIS_URL names a port, but EVENTREE_REDIS_SENTINELS/),
+    ]);
+  });
+
+  test('is half of a provider to sign in at, or one whose tokens cannot be checked', () => {
+    const authority = { EVENTREE_OIDC_AUTHORITY: 'https://login.example/realms/main' };
+    const client = { EVENTREE_OIDC_CLIENT_ID: 'eventree-web' };
+    expect(problemsOf({ ...authority, ...client, ...keySet })).toEqual([]);
+
+    expect(problemsOf({ ...authority, ...keySet })).toEqual([
+      expect.stringMatching(/^EVENTREE_OIDC_AUTHORITY is set, .* set EVENTREE_OIDC_CLIENT_ID\.$/),
+    ]);
+    expect(problemsOf({ ...client, ...keySet })).toEqual([
+      expect.stringMatching(/^EVENTREE_OIDC_CLIENT_ID is set, .* set EVENTREE_OIDC_AUTHORITY\.$/),
+    ]);
+    const unchecked = /^EVENTREE_OIDC_AUTHORITY is set, but not the keys .* set EVENTREE_JWKS_URL\.$/;
+    expect(problemsOf({ ...authority, ...client })).toEqual([expect.stringMatching(unchecked)]);
+    expect(problemsOf({ ...authority, ...client, ...secret })).toEqual([expect.stringMatching(unchecked)]);
+    expect(problemsOf(client)).toEqual([
+      expect.stringMatching(/set EVENTREE_OIDC_AUTHORITY\.$/),
+      expect.stringMatching(/^EVENTREE_OIDC_CLIENT_ID is set, .* set EVENTREE_JWKS_URL\.$/),
     ]);
   });
 

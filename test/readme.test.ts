@@ -24,9 +24,8 @@ test('the links of the documents lead somewhere', async () => {
 test('the operations of the README work', async () => {
   const world = await openWorld();
   const text = await readFile('README.md', 'utf8');
-  const [record, query, watch, setAcl, revoke, ...more] = [...text.matchAll(/```graphql\n(.*?)```/gs)].map(
-    ([, operation]) => operation as string,
-  );
+  const operations = [...text.matchAll(/```graphql\n(.*?)```/gs)].map(([, operation]) => operation as string);
+  const [record, query, count, watch, setAcl, explain, revoke, ...more] = operations;
   expect(more).toEqual([]);
 
   const stream = world.watch(watch as string);
@@ -37,7 +36,16 @@ test('the operations of the README work', async () => {
 
   const { events } = await world.ask(query as string);
   expect(events).toMatchObject({ totalCount: 1, nodes: [{ resource: { ref: 'deployment/847' } }] });
+  const { eventStatistics } = await world.ask(count as string);
+  expect(eventStatistics).toMatchObject({ totalCount: 1, facet: { distinctCount: 1 } });
   await world.ask(setAcl as string);
+  const { explainVisibility } = await world.ask(
+    (explain as string).replace('"…"', `"${recordEvent.event.id}"`),
+  );
+  expect(explainVisibility).toMatchObject({
+    level: 'ENVELOPE',
+    reasons: [{ claim: 'group/support', right: 'viewMeta' }],
+  });
   const seen = `{ event(id: "${recordEvent.event.id}") { severity attributes payload } }`;
   const token = await world.token({ subject: 'jane', groups: ['support'] });
   expect(await world.ask(seen, {}, { token })).toEqual({

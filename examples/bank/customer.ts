@@ -17,7 +17,7 @@ interface Answer<Data> {
 }
 
 export function createCustomer(url: string, name: string): Customer {
-  const pin = '1234';
+  const pin = '27182818';
   let token: string | null = null;
 
   async function ask<Data>(query: string, variables: object = {}): Promise<Data> {

@@ -23,6 +23,8 @@ export interface Bank {
 
 export async function openBank({ databaseUrl, eventree }: BankOptions): Promise<Bank> {
   const pool = new pg.Pool({ connectionString: databaseUrl, max: 10 });
+  // Idle connections that PostgreSQL has cut: others are opened when they are needed. The outbox's the recorder hears of.
+  pool.on('error', (error) => console.error('bank:', error.message));
   await pool.query(await readFile(new URL('tables.sql', import.meta.url), 'utf8'));
   // Beside the one of the transactions: whoever waits for a connection there must not wait for its own marker.
   const outbox = new pg.Pool({ connectionString: databaseUrl, max: 4 });

@@ -4,7 +4,7 @@
  */
 
 // Years of four digits, from 0001 to the end of 9999: their text sorts as the time does.
-const EARLIEST_TIME = -62_135_596_800_000;
+export const EARLIEST_TIME = -62_135_596_800_000;
 export const LATEST_TIME = 253_402_300_799_999;
 
 const FORM = /^(\d{4})-(\d{2})-(\d{2})[Tt](\d{2}):(\d{2}):(\d{2})(\.\d{1,9})?([Zz]|[+-](\d{2}):(\d{2}))$/;

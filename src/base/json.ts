@@ -44,19 +44,24 @@ export function checkJson(value: unknown, where: string, depth = 0): Json {
     for (const item of value) checkJson(item, where, depth + 1);
     return value;
   }
-  for (const [name, item] of Object.entries(value)) {
+  const object = value as JsonObject;
+  // By names: pairs would be a list for each, of which a batch has thousands.
+  for (const name of Object.keys(object)) {
     checkText(name, where);
-    checkJson(item, where, depth + 1);
+    checkJson(object[name], where, depth + 1);
   }
-  return value as JsonObject;
+  return object;
 }
 
 /** Whether lists and objects lie within each other more than so many levels deep. */
 export function isDeeperThan(value: unknown, levels: number): boolean {
   if (typeof value !== 'object' || value === null) return false;
   if (levels === 0) return true;
-  const items: readonly unknown[] = Array.isArray(value) ? value : Object.values(value);
-  return items.some((item) => isDeeperThan(item, levels - 1));
+  if (Array.isArray(value)) return value.some((item) => isDeeperThan(item, levels - 1));
+  for (const name of Object.keys(value)) {
+    if (isDeeperThan((value as Record<string, unknown>)[name], levels - 1)) return true;
+  }
+  return false;
 }
 
 /** @throws BAD_USER_INPUT for text with U+0000 or half a surrogate pair. */

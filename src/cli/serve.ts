@@ -56,6 +56,7 @@ function greeting({ url, database, signals, developmentToken }: RunningServer): 
     '',
     `  ${pc.bold('Eventree')} is running.`,
     '',
+    `  Web UI     ${pc.cyan(`${url}/`)}`,
     `  GraphQL    ${pc.cyan(`${url}/graphql`)}   open it in a browser to explore`,
     `  Database   ${database}`,
     `  Signals    ${signals}`,

@@ -267,7 +267,8 @@ function draftParent(
 
 function draftAttributes(given: JsonObject, type: EventType): JsonObject {
   const attributes: Record<string, Json> = {};
-  for (const [name, value] of Object.entries(given)) {
+  for (const name of Object.keys(given)) {
+    const value = given[name] as Json;
     if (value === null) continue;
     const listed = type.attributes.find(({ attribute }) => attribute.name === name);
     if (listed === undefined) {

@@ -1,5 +1,5 @@
 /**
- * Reading the journal for somebody: pages in journal order, single events, counts. Every statement here
+ * Reading the journal for somebody: pages in journal order, single events, counts and statistics. Every statement here
  * goes through the visibility rule (row.ts); the index only says where to look.
  *
  *     head ◀── read directly ── indexed ◀── by way of the index ── oldest
@@ -12,19 +12,28 @@ import type { Acl } from '../access/acl.ts';
 import type { Principal } from '../access/principal.ts';
 import { type ResourceRow, toResource } from '../access/resource.ts';
 import { checkToken, type Revocations } from '../access/revocation.ts';
-import { EventreeError } from '../base/errors.ts';
 import type { Database } from '../db/database.ts';
-import { isTimeout } from '../db/trouble.ts';
 import type { Event, EventId, Position, SeenEvent } from './event.ts';
 import { type Condition, type EventFilterInput, namedEvents, parseFilter } from './filter/filter.ts';
-import { countBits, ordinalsOf, positionOf } from './index/bits.ts';
-import { type NamedEvent, type Plan, planSearch } from './index/plan.ts';
-import { type ChunkHits, type Direction, openSearch, type RangeLimits, type Search } from './index/search.ts';
+import { countBits } from './index/bits.ts';
+import { type NamedEvent, planSearch } from './index/plan.ts';
+import { type Direction, openSearch, type RangeLimits } from './index/search.ts';
 import type { Journal } from './journal.ts';
 import type { RegistryStore } from './registry-store.ts';
 import { EVENT_COLUMNS, EVENT_TYPES, type EventRow, levelSql, toEvent, toSeenEvent } from './row.ts';
-import { createSelection, type Question, type SeenRow } from './select.ts';
+import { createSelection, type SeenRow } from './select.ts';
 import { between, ParameterList } from './source.ts';
+import { readStatistics, type Statistics, type Wanted } from './statistics.ts';
+import {
+  checkTime,
+  FIRST_LOOK,
+  inTime,
+  lookThrough,
+  type Task,
+  type Visitor,
+  walk,
+  windows,
+} from './walk.ts';
 
 export interface PageRequest {
   readonly journal: Journal;
@@ -36,6 +45,8 @@ export interface PageRequest {
   readonly below: number;
   readonly limit: number;
 }
+
+export type WholeRequest = Pick<PageRequest, 'journal' | 'filter'>;
 
 export interface Page {
   /** In the direction asked for. */
@@ -53,7 +64,9 @@ export interface Reader {
    */
   page(request: PageRequest, principal: Principal): Promise<Page>;
   /** How many events a page without limit would hold. */
-  count(request: Pick<PageRequest, 'journal' | 'filter'>, principal: Principal): Promise<number>;
+  count(request: WholeRequest, principal: Principal): Promise<number>;
+  /** The same by facet and over time. @throws LIMIT_EXCEEDED as well where facets have too many values. */
+  statistics(request: WholeRequest, wanted: Wanted, principal: Principal): Promise<Statistics>;
   /** Those that exist and are seen. */
   byIds(ids: readonly EventId[], principal: Principal): Promise<Map<EventId, SeenEvent>>;
   state(journal: Journal): Promise<JournalState>;
@@ -75,27 +88,20 @@ export interface JournalState {
   readonly oldest: number;
 }
 
-/** Positions looked at in one statement where the index leaves the rest to the events. */
-const FIRST_LOOK = 200;
-const LARGEST_LOOK = 20_000;
-
 type Versioned = { readonly registry_version: number };
 const REGISTRY_VERSION = '(select registry_version from installation)';
 
 export interface ReaderOptions {
   readonly database: Database;
   readonly registry: RegistryStore;
-  /** For one page or count, all its statements together. */
+  /** For one page, count or statistics, all its statements together. */
   readonly timeoutMs: number;
   readonly rangeLimits?: RangeLimits;
+  readonly maxFacetValues?: number;
 }
 
-/** One page or count, from its beginning on. */
-interface Task extends Question {
-  readonly deadline: number;
-}
-
-export function createReader({ database, registry, timeoutMs, rangeLimits }: ReaderOptions): Reader {
+export function createReader(options: ReaderOptions): Reader {
+  const { database, registry, timeoutMs, rangeLimits, maxFacetValues } = options;
   const { pool } = database;
   const selection = createSelection(pool);
 
@@ -106,9 +112,13 @@ export function createReader({ database, registry, timeoutMs, rangeLimits }: Rea
 
   const isPrivate = (name: string) => registry.current().isPrivate(name);
 
-  async function begin(journal: Journal, filter: Condition, principal: Principal): Promise<Task> {
+  async function begin({ journal, filter }: WholeRequest, principal: Principal): Promise<Task> {
+    const state = await reader.state(journal);
+    checkToken(principal, reader.revocations());
     const deadline = Date.now() + timeoutMs;
-    return { journal, filter, principal, named: await findNamed(journal, filter, principal), deadline };
+    const named = await findNamed(journal, filter, principal);
+    const plan = planSearch(filter, principal.claims, named, registry.current());
+    return { journal, filter, principal, named, deadline, plan, ...state };
   }
 
   async function findNamed(
@@ -127,36 +137,14 @@ export function createReader({ database, registry, timeoutMs, rangeLimits }: Rea
     );
   }
 
-  /** Walks the index and has the events looked at, larger and larger helpings at a time. */
-  async function* lookThrough(
-    task: Task,
-    search: Search,
-    direction: Direction,
-    first = FIRST_LOOK,
-  ): AsyncGenerator<number[]> {
-    let helping: number[] = [];
-    let size = first;
-    for await (const round of search.rounds()) {
-      for (const hits of round) {
-        helping.push(...positionsOf(hits, direction));
-        if (helping.length < size) continue;
-        yield helping;
-        helping = [];
-        size = Math.min(size * 4, LARGEST_LOOK);
-        if (Date.now() > task.deadline) throw tooMuch();
-      }
-    }
-    if (helping.length > 0) yield helping;
-  }
-
   async function indexedPart(
     task: Task,
-    plan: Plan,
     from: number,
     to: number,
     direction: Direction,
     limit: number,
   ): Promise<SeenEvent[]> {
+    const { plan } = task;
     if (from > to || plan.set.set === 'none') return [];
     const events: SeenEvent[] = [];
     if (plan.set.set === 'all') {
@@ -164,7 +152,7 @@ export function createReader({ database, registry, timeoutMs, rangeLimits }: Rea
         const wanted = limit - events.length;
         events.push(...(await selection.between(task, [first, last], direction, wanted)));
         if (events.length >= limit) break;
-        if (Date.now() > task.deadline) throw tooMuch();
+        checkTime(task);
       }
       return events;
     }
@@ -198,12 +186,10 @@ export function createReader({ database, registry, timeoutMs, rangeLimits }: Rea
       }
     },
 
-    async page({ journal, filter, direction, above, below, limit }, principal) {
-      try {
-        const { head, indexed, oldest } = await reader.state(journal);
-        checkToken(principal, reader.revocations());
-        const task = await begin(journal, filter, principal);
-        const plan = planSearch(filter, principal.claims, task.named, registry.current());
+    page: ({ journal, filter, direction, above, below, limit }, principal) =>
+      inTime(async () => {
+        const task = await begin({ journal, filter }, principal);
+        const { head, indexed, oldest } = task;
         const from = Math.max(above + 1, oldest);
         const to = Math.min(below - 1, head);
         const direct = (wanted: number) => {
@@ -212,40 +198,39 @@ export function createReader({ database, registry, timeoutMs, rangeLimits }: Rea
           return selection.between(task, [first, to], direction, wanted);
         };
         const searched = (wanted: number) =>
-          wanted <= 0 ? [] : indexedPart(task, plan, from, Math.min(to, indexed), direction, wanted);
+          wanted <= 0 ? [] : indexedPart(task, from, Math.min(to, indexed), direction, wanted);
 
         const [near, far] = direction === 'falling' ? [direct, searched] : [searched, direct];
         const first = await near(limit);
         return { head, events: [...first, ...(await far(limit - first.length))] };
-      } catch (error) {
-        throw isTimeout(error) ? tooMuch(error) : error;
-      }
-    },
+      }),
 
-    async count({ journal, filter }, principal) {
-      try {
-        const { head, indexed, oldest } = await reader.state(journal);
-        checkToken(principal, reader.revocations());
-        const task = await begin(journal, filter, principal);
-        const plan = planSearch(filter, principal.claims, task.named, registry.current());
+    count: (request, principal) =>
+      inTime(async () => {
+        const task = await begin(request, principal);
+        const { plan, head, oldest } = task;
         if (plan.exact && plan.set.set === 'all') return Math.max(0, head - oldest + 1);
-        let count =
-          indexed < head ? await selection.countBetween(task, Math.max(oldest, indexed + 1), head) : 0;
-        if (oldest > indexed || plan.set.set === 'none') return count;
-        const span = { from: oldest, to: indexed };
-        const search = await openSearch(pool, journal.id, plan, span, 'falling', rangeLimits);
-        if (search.exact) {
-          for await (const round of search.rounds()) for (const { bits } of round) count += countBits(bits);
-        } else {
-          for await (const helping of lookThrough(task, search, 'falling')) {
-            count += await selection.countAt(task, helping);
-          }
-        }
+        let count = 0;
+        const counter: Visitor = {
+          async between(first, last) {
+            count += await selection.countBetween(task, first, last);
+          },
+          async hits(round) {
+            for (const { bits } of round) count += countBits(bits);
+          },
+          async at(positions) {
+            count += await selection.countAt(task, positions);
+          },
+        };
+        await walk(pool, task, counter, rangeLimits);
         return count;
-      } catch (error) {
-        throw isTimeout(error) ? tooMuch(error) : error;
-      }
-    },
+      }),
+
+    statistics: (request, wanted, principal) =>
+      inTime(async () => {
+        const task = await begin(request, principal);
+        return readStatistics({ pool, selection, rangeLimits, maxValues: maxFacetValues }, task, wanted);
+      }),
 
     async byIds(ids, principal) {
       const parameters = new ParameterList();
@@ -304,33 +289,4 @@ export function createReader({ database, registry, timeoutMs, rangeLimits }: Rea
     },
   };
   return reader;
-}
-
-function positionsOf({ chunk, bits }: ChunkHits, direction: Direction): Position[] {
-  const positions = ordinalsOf(bits).map((ordinal) => positionOf(chunk, ordinal));
-  return direction === 'falling' ? positions.reverse() : positions;
-}
-
-/** Cuts a span into pieces in the direction of the walk, each four times as long as the one before. */
-function* windows(
-  from: number,
-  to: number,
-  direction: Direction,
-  first: number,
-): Generator<[number, number]> {
-  let length = first;
-  for (let done = 0; done < to - from + 1; done += length, length = Math.min(length * 4, LARGEST_LOOK)) {
-    yield direction === 'falling'
-      ? [Math.max(from, to - done - length + 1), to - done]
-      : [from + done, Math.min(to, from + done + length - 1)];
-  }
-}
-
-function tooMuch(cause?: unknown): EventreeError {
-  return new EventreeError(
-    'LIMIT_EXCEEDED',
-    'The query took too long: narrow the filter by an indexed attribute, a type, a resource, an actor or a time.',
-    {},
-    cause,
-  );
 }

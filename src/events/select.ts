@@ -10,6 +10,7 @@ import type { Condition } from './filter/filter.ts';
 import { compileMatch } from './filter/filter-match.ts';
 import { filterSql } from './filter/filter-sql.ts';
 import { chunkOf } from './index/bits.ts';
+import type { ColumnEvent, ColumnField } from './index/columns.ts';
 import type { NamedEvent } from './index/plan.ts';
 import type { Direction } from './index/search.ts';
 import type { Journal } from './journal.ts';
@@ -47,6 +48,18 @@ export interface Selection {
   found(question: Question, positions: readonly number[], direction: Direction): Promise<SeenEvent[]>;
   countBetween(question: Question, first: number, last: number): Promise<number>;
   countAt(question: Question, positions: readonly number[]): Promise<number>;
+  /** Like `between` and `at`, in no order, and of each event these fields only. */
+  fieldsBetween(
+    question: Question,
+    first: number,
+    last: number,
+    fields: readonly ColumnField[],
+  ): Promise<Partial<ColumnEvent>[]>;
+  fieldsAt(
+    question: Question,
+    positions: readonly number[],
+    fields: readonly ColumnField[],
+  ): Promise<Partial<ColumnEvent>[]>;
   /** The ids that the chunks of these positions span; null where there are no events. */
   idsBetween(journal: Journal, first: number, last: number): Promise<IdRange | null>;
 }
@@ -68,6 +81,22 @@ export function createSelection(pool: pg.Pool): Selection {
     const { text, values } = statement(question, source, (seen) => `select count(*) from (${seen}) e`);
     const { rows } = await pool.query<{ count: string }>({ text, values });
     return Number(rows[0]?.count ?? 0);
+  }
+
+  async function fieldsOf(
+    question: Question,
+    source: Source,
+    fields: readonly ColumnField[],
+  ): Promise<Partial<ColumnEvent>[]> {
+    const columns = fields.map((field) =>
+      field === 'occurredAt' ? 'e.occurred_at as "occurredAt"' : `e.${field}`,
+    );
+    const { text, values } = statement(
+      question,
+      source,
+      (seen) => `select ${columns.join(', ')} from (${seen}) e`,
+    );
+    return (await pool.query<Partial<ColumnEvent>>({ text, values, types: EVENT_TYPES })).rows;
   }
 
   const selection: Selection = {
@@ -110,6 +139,14 @@ export function createSelection(pool: pg.Pool): Selection {
     },
 
     countAt: (question, positions) => count(question, at(question.journal, positions)),
+
+    async fieldsBetween(question, first, last, fields) {
+      const { journal } = question;
+      const ids = await selection.idsBetween(journal, first, last);
+      return ids === null ? [] : fieldsOf(question, between(journal, first, last, ids), fields);
+    },
+
+    fieldsAt: (question, positions, fields) => fieldsOf(question, at(question.journal, positions), fields),
 
     async idsBetween(journal, first, last) {
       const { rows } = await pool.query<{ least: EventId | null; most: EventId | null }>({

@@ -54,6 +54,7 @@ export class Context {
   /** Set where a subscription is opened. */
   readonly outlet: Outlet | null;
   private eventLoader: DataLoader<EventId, SeenEvent | null> | undefined;
+  private last: Promise<unknown> | undefined;
   private resourceLoader: DataLoader<ResourceRef, Resource | null> | undefined;
 
   constructor(
@@ -83,5 +84,15 @@ export class Context {
       return refs.map((ref) => found.get(ref) ?? null);
     }, GATHERED);
     return this.resourceLoader;
+  }
+
+  /**
+   * Runs it when all that was handed in before is done: of what a request asks for a hundred times, one is under way at
+   * a time, and others get a connection to the database too.
+   */
+  inTurn<T>(work: () => Promise<T>): Promise<T> {
+    const turn = (this.last ?? Promise.resolve()).then(work);
+    this.last = turn.catch(() => {});
+    return turn;
   }
 }

@@ -36,6 +36,7 @@ import type { Principal } from '../access/principal.ts';
 import { checkToken } from '../access/revocation.ts';
 import { EventreeError, messageOf } from '../base/errors.ts';
 import { isDeeperThan } from '../base/json.ts';
+import { createCoercion } from './coercion.ts';
 import { Context, type Core, type Outlet } from './context.ts';
 import { refusal } from './errors.ts';
 import type { FindText, Named } from './persisted.ts';
@@ -99,6 +100,7 @@ export function createPolicy(core: Core, limits: PolicyLimits, findText: FindTex
   });
 
   const weigh = createScales(limits.maxQueryCost);
+  const coerce = createCoercion(schema);
   const remembered = new Map<string, DocumentNode>();
   let rememberedChars = 0;
 
@@ -164,14 +166,20 @@ export function createPolicy(core: Core, limits: PolicyLimits, findText: FindTex
       }
       const tooCostly = weigh(document, operation, variables ?? {});
       if (tooCostly !== null) return [tooCostly];
-      const what = {
-        schema,
-        document,
-        variableValues: variables ?? null,
-        operationName: operationName ?? null,
+      const name = operationName ?? null;
+      if (isStream) {
+        const what = { schema, document, variableValues: variables ?? null, operationName: name };
+        const outlet = exit === undefined ? null : { ...exit(), operation: what };
+        return { ...what, contextValue: new Context(core, principal, { outlet }) };
+      }
+      const executable = coerce(document, operation, variables ?? null);
+      return {
+        schema: executable.schema,
+        document: executable.document,
+        variableValues: executable.variableValues,
+        operationName: name,
+        contextValue: new Context(core, principal),
       };
-      const outlet = isStream && exit !== undefined ? { ...exit(), operation: what } : null;
-      return { ...what, contextValue: new Context(core, principal, { outlet }) };
     },
   };
 }

@@ -10,6 +10,7 @@ import './resource/resources.ts';
 import './event/event.ts';
 import './event/queries.ts';
 import './event/record.ts';
+import './event/statistics.ts';
 import './event/stream.ts';
 
 export const schema = checkSharing(builder.toSchema());

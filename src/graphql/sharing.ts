@@ -44,6 +44,8 @@ export interface Selection {
   readonly shared: boolean;
   /** Variables that the selection depends on; those of the stream's own arguments are not among them. */
   readonly variables: readonly string[];
+  /** The document without the stream's arguments, which decide what is told and not how. */
+  readonly document: DocumentNode;
 }
 
 const known = new WeakMap<OperationDefinitionNode, Selection>();
@@ -86,7 +88,11 @@ export function selectionOf(
     },
   });
   visit(document, seenBy);
-  const selection = { shared, variables: [...variables].sort() };
+  const withoutArguments = visit(document, {
+    VariableDefinition: { enter: ({ variable }) => (variables.has(variable.name.value) ? undefined : null) },
+    Field: { enter: (node) => (rootFields.has(node) ? { ...node, arguments: [] } : undefined) },
+  });
+  const selection = { shared, variables: [...variables].sort(), document: withoutArguments };
   known.set(operation, selection);
   return selection;
 }

@@ -50,9 +50,13 @@ export function createSpeaker(wording: Wording, viewer: Principal, journal: () =
   function word(step: Step): Said {
     // All groups are told of a batch within one turn.
     if (ofEvents.size + ofSteps.size === 0) setImmediate(forget);
-    const words = wording.word({ ...step, journal: journal(), live: true, gap: null }, viewer);
-    const isCheckpoint = step.events.length + step.hidden.length === 0;
-    const message = (text: string) => ({ position: step.position, payload: Buffer.from(text), isCheckpoint });
+    const { events, hidden, position } = step;
+    const words = wording.word(
+      { events, hidden, position, journal: journal(), live: true, gap: null },
+      viewer,
+    );
+    const isCheckpoint = events.length + hidden.length === 0;
+    const message = (text: string) => ({ position, payload: Buffer.from(text), isCheckpoint });
     if (typeof words === 'string') return message(words);
     const said = words.then(message);
     // Groups that wait for it see to its failure; there may be none by then.

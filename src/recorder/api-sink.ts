@@ -7,7 +7,7 @@
  *                  ▲                                           │
  *                  └──2 s, 4 s, … 5 minutes── set aside ◀──────┘
  *
- * Where one request follows the other they are 25 ms apart, unless one is full: each costs as much as a dozen events.
+ * Where one request follows the other they are 50 ms apart, unless one is full: each costs as much as a dozen events.
  *
  * What is set aside takes up room, and holds up nothing but what hangs below it.
  */
@@ -46,7 +46,7 @@ const NO_IDS: readonly string[] = Object.freeze([]);
 /** So that calls which end one after the other go together. */
 const GATHER_MS = 5;
 /** From the beginning of one request to that of the next. */
-const APART_MS = 25;
+const APART_MS = 50;
 /** The wait before what was set aside is sent again lies below 2, 4, 8, … s, and 5 minutes at most. */
 const ASIDE = { firstMs: 2_000, mostMs: 300_000 };
 

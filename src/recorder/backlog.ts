@@ -4,6 +4,9 @@
  *     write ──▶ written
  *       └──fails, or is not answered in time──▶ waits ──jittered pauses──▶ written
  *                                                 └──for what it is──▶ refused and reported: the others go on
+ *
+ * Of calls that were not kept nothing is written but that they have ended. They take up no room, and nobody waits for
+ * it because of them: their ids are gathered, up to a limit, and written together behind all that has events.
  */
 import { nextDelay, pause } from '../base/retry.ts';
 import type { Outage } from './outage.ts';
@@ -42,9 +45,14 @@ export interface Backlog {
 }
 
 const BACKOFF = { firstMs: 100, mostMs: 5_000 };
+/** Calls that were not kept. Markers of those beyond are left, and told of as lost when this process has ended. */
+const MOST_ENDING = 100_000;
+/** Of them, in one statement. */
+const MOST_AT_ONCE = 5_000;
 
 export function createBacklog({ attempt, room, outage, signal, report }: BacklogOptions): Backlog {
   let waiting: Unwritten[] = [];
+  const ending = new Set<string>();
   let retrying: Promise<void> | null = null;
   let refused = 0;
 
@@ -52,12 +60,34 @@ export function createBacklog({ attempt, room, outage, signal, report }: Backlog
     retrying ??= retry().finally(() => {
       retrying = null;
       // Something may have come since the last look.
-      if (waiting.length > 0 && !signal.aborted) startRetrying();
+      if (isWaiting() && !signal.aborted) startRetrying();
     });
   }
 
+  function isWaiting(): boolean {
+    return waiting.length > 0 || ending.size > 0;
+  }
+
+  function wait(what: Unwritten): void {
+    const { parcels, ends, marks } = what.writing;
+    if (parcels.length > 0 || marks.length > 0) {
+      waiting.push(what);
+      room.take(countOf(what));
+      return;
+    }
+    for (const id of ends) if (ending.size < MOST_ENDING) ending.add(id);
+  }
+
+  /** From here on nothing joins them: an attempt that was given up may still write them. */
+  function takeEnding(): Unwritten {
+    const ends = [...ending].slice(0, MOST_AT_ONCE);
+    for (const id of ends) ending.delete(id);
+    return { writing: { parcels: [], ends, marks: [] }, isWritten: false };
+  }
+
   async function retry(): Promise<void> {
-    for (let failures = 0; waiting.length > 0 && !signal.aborted; ) {
+    for (let failures = 0; isWaiting() && !signal.aborted; ) {
+      if (waiting.length === 0) waiting.push(takeEnding());
       const [what] = waiting as [Unwritten];
       try {
         if (!what.isWritten) await attempt(what);
@@ -99,8 +129,7 @@ export function createBacklog({ attempt, room, outage, signal, report }: Backlog
         if (signal.aborted) throw error;
         outage.failed(error);
       }
-      waiting.push(what);
-      room.take(countOf(what));
+      wait(what);
       startRetrying();
       return [];
     },
@@ -108,11 +137,13 @@ export function createBacklog({ attempt, room, outage, signal, report }: Backlog
       while (retrying !== null) await retrying;
     },
     giveUp(error) {
+      if (ending.size > 0) waiting.push(takeEnding());
       for (const what of waiting) {
         if (what.isWritten) room.give(countOf(what));
         else refuse(what, error);
       }
       waiting = [];
+      ending.clear();
     },
     refused: () => refused,
   };

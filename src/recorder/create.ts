@@ -9,10 +9,11 @@
  */
 import { AsyncLocalStorage } from 'node:async_hooks';
 import type { NewEvent } from '../client/event.ts';
-import type { Parcel, PlacedEvent } from '../outbox/parcel.ts';
+import type { Parcel } from '../outbox/parcel.ts';
 import type { Queryable } from '../outbox/statement.ts';
+import { createAlone, topOf } from './alone.ts';
 import { type Desk, noOutbox, type OpenCall, type OpenScope } from './call.ts';
-import { draftNode, type Inherited } from './draft.ts';
+import type { Inherited } from './draft.ts';
 import { createEnding, type Ended } from './ending.ts';
 import { RecorderError } from './errors.ts';
 import { isExpectedError } from './failure.ts';
@@ -26,9 +27,10 @@ import type { GiveUp } from './room.ts';
 import type { AddedEvent, Call } from './scope.ts';
 import { openSession } from './session.ts';
 import { writeOrReport } from './sink.ts';
-import { addChild, treeOf } from './tree.ts';
+import { addChild } from './tree.ts';
 import { createWatch } from './watch.ts';
 import { within } from './within.ts';
+import { beginWork, closed as closedError, INSIDE, type OwnRecorder } from './work.ts';
 
 type CallFunction<T> = (call: Call) => T | Promise<T>;
 
@@ -44,6 +46,7 @@ export function createRecorder(options: RecorderOptions): Recorder {
   const report = createReport(options.onError);
   const redactor = createRedactor(options);
   const sink = openSink(options, leaseMs, report);
+  const alone = createAlone(sink);
   const watch = createWatch(sink, report);
   const markerOutage = new Outage(report);
   const renewOutage = new Outage(report);
@@ -69,7 +72,7 @@ export function createRecorder(options: RecorderOptions): Recorder {
   async function runRoot<T>(name: string, options: CallOptions, fn: CallFunction<T>): Promise<T> {
     checkOpen();
     checkTransaction(options);
-    calls++;
+    begin();
     let giveUp: GiveUp | undefined;
     try {
       const room = sink.room();
@@ -84,9 +87,17 @@ export function createRecorder(options: RecorderOptions): Recorder {
       return ended.result;
     } finally {
       giveUp?.();
-      calls--;
-      if (calls === 0) for (const done of idle) done();
+      end();
     }
+  }
+
+  function begin(): void {
+    calls++;
+  }
+
+  function end(): void {
+    calls--;
+    if (calls === 0) for (const done of idle) done();
   }
 
   async function mark(call: OpenCall): Promise<void> {
@@ -150,17 +161,16 @@ export function createRecorder(options: RecorderOptions): Recorder {
     checkOpen();
     checkTransaction(options);
     const { transaction, resources = [] } = options;
-    const giveUp = transaction === undefined ? await sink.room() : null;
     // Behind the end of a call it is still who it was, and part of the same.
     const { inherited, redactor: own } = running.getStore()?.call ?? { inherited: defaults, redactor };
-    const { events } = treeOf(draftNode('leaf', event, null, true, inherited, own));
-    const parcel = { events, resources, waitsFor: null, depth: 0 };
-    await writeOnly(parcel, transaction).finally(giveUp);
-    return (events[0] as PlacedEvent).id;
+    const parcel = { ...alone.parcelOf(event, inherited, own), resources };
+    const giveUp = transaction === undefined ? await sink.room() : null;
+    await alone.write(parcel, transaction).finally(giveUp);
+    return topOf(parcel).id;
   }
 
-  async function writeOnly(parcel: Parcel, transaction?: Queryable): Promise<void> {
-    await sink.write({ parcels: [parcel], ends: [], marks: [] }, transaction);
+  function parcelOf({ journal, ...event }: NewEvent): Parcel {
+    return alone.parcelOf(event, compact<Inherited>({ ...defaults, ...compact({ journal }) }), redactor);
   }
 
   function startBeating(): void {
@@ -187,7 +197,7 @@ export function createRecorder(options: RecorderOptions): Recorder {
   }
 
   function checkOpen(): void {
-    if (closed !== null) throw new RecorderError('CLOSED', 'The recorder has been closed.');
+    if (closed !== null) throw closedError();
   }
 
   /** One deadline for all of it: what takes longer is left. */
@@ -209,7 +219,7 @@ export function createRecorder(options: RecorderOptions): Recorder {
     await watch.look().catch(report);
   }
 
-  return {
+  const recorder: OwnRecorder = {
     call<T>(name: string, given: CallOptions | CallFunction<T>, last?: CallFunction<T>): Promise<T> {
       const options = typeof given === 'function' ? NO_OPTIONS : given;
       const fn = typeof given === 'function' ? given : (last as CallFunction<T>);
@@ -226,22 +236,14 @@ export function createRecorder(options: RecorderOptions): Recorder {
       return id as string;
     },
 
-    async recordAlone({ parentId, journal, ...event }: NewEvent, options = {}) {
+    async recordAlone(event, options = {}) {
       checkOpen();
       const { acknowledged = false, withinMs = ALONE_WITHIN_MS } = options;
-      const inherited = compact<Inherited>({ ...defaults, ...compact({ journal }) });
-      const { events } = treeOf(draftNode('leaf', event, parentId ?? null, true, inherited, redactor));
-      const parcel = { events, resources: [], waitsFor: null, depth: 0 };
-      const { id } = events[0] as PlacedEvent;
-      if (acknowledged) {
-        try {
-          return { id, kept: await sink.acknowledge(parcel, withinMs) };
-        } catch (cause) {
-          throw new RecorderError('UNRECORDED', `The event could not be recorded: ${event.type}.`, { cause });
-        }
-      }
+      const parcel = parcelOf(event);
+      const { id } = topOf(parcel);
+      if (acknowledged) return { id, kept: await alone.acknowledge(parcel, withinMs) };
       const giveUp = await sink.room();
-      await writeOnly(parcel).finally(giveUp);
+      await alone.write(parcel).finally(giveUp);
       return { id, kept: null };
     },
 
@@ -256,7 +258,17 @@ export function createRecorder(options: RecorderOptions): Recorder {
       closed ??= close();
       return closed;
     },
+
+    [INSIDE]: {
+      redactor,
+      isExpected,
+      begin(isWithin) {
+        begin();
+        return beginWork({ sink, alone, parcelOf, isClosed: () => closed !== null, whenDone: end }, isWithin);
+      },
+    },
   };
+  return recorder;
 }
 
 const NO_OPTIONS: CallOptions = Object.freeze({});

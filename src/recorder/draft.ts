@@ -2,6 +2,7 @@
  * From what an application says of an event to the event as it is recorded: with its id, its place and what it takes
  * over from its call, without secrets, and with what is private in its private payload.
  */
+import { parseDateTime } from '../base/date-time.ts';
 import type { Json } from '../base/json.ts';
 import { isUuid7 } from '../base/uuid7.ts';
 import type { NewEvent } from '../client/event.ts';
@@ -128,9 +129,14 @@ function isRecord(value: unknown): value is Readonly<Record<string, Json>> {
 /** Of what another attribute names. They are JSON, and may be a stub; of what kind a `value` is nobody knows here. */
 const STUBBED: ReadonlySet<string> = new Set(['old', 'new']);
 
+/** Built-in attributes that are named like secrets and are none. */
+const NO_SECRETS: ReadonlySet<string> = new Set(['token_subject', 'token_issued_before']);
+const REFERENCE = /^[A-Za-z][\w.-]{0,63}\/\S/;
+
 /**
- * The names of attributes are declared, and so are no secrets; what stands in them may hold some. One that is private
- * by its own name is left out, as one that is declared so is for who may not see it: a stub might not be of its kind.
+ * One that is private by its own name is left out, as one that is declared so is for who may not see it: a stub might
+ * not be of its kind. One that is named like a secret is a stub where its value shows that it may be a text, and left
+ * out elsewhere. What stands in all others may hold some.
  */
 function safeAttributes(
   given: Readonly<Record<string, unknown>>,
@@ -150,6 +156,8 @@ function safeAttributes(
       const { open, apart: hidden } = hiddenBy(about, value, redactor);
       if (isStubbed) attributes[name] = open;
       if (hidden !== null) apart[name] = hidden;
+    } else if (value != null && redactor.isSecret(name) && !NO_SECRETS.has(name)) {
+      if (takesStub(value)) attributes[name] = REDACTED;
     } else if (redactor.isPrivate(name)) {
       const hidden = isStub(value) ? null : redactor.json(value);
       if (hidden != null) apart[name] = hidden;
@@ -160,6 +168,11 @@ function safeAttributes(
     }
   }
   return attributes;
+}
+
+/** Whether the attribute is of a kind that holds texts, for all that is known here. */
+function takesStub(value: unknown): boolean {
+  return typeof value === 'string' && parseDateTime(value) === null && !REFERENCE.test(value);
 }
 
 function isHidden(name: string, redactor: Redactor): boolean {

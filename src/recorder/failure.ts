@@ -5,6 +5,7 @@
 import { relative } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import type { Json } from '../base/json.ts';
+import { withoutDetails } from './database-details.ts';
 import { cleanText, type Redactor } from './redact.ts';
 
 /** Whether an error belongs to what the function is for, as a refusal does: its stack is then not kept. */
@@ -37,13 +38,18 @@ export function failureFacts(error: unknown, redactor: Redactor, isExpected: IsE
           read(() => classesOf(error)),
         );
   const said = redactor.json(read(() => saidBy(error)));
-  const value = typeof said === 'string' ? redactor.text(said) : said;
+  const { value, withoutQuotes } = withoutDetails(said ?? null);
+  // By themselves: what is taken out of a message up to its end leaves the frames.
+  const safeStack = (whole: string) => {
+    const frames = framesOf(whole, error);
+    return redactor.text(withoutQuotes(whole.slice(0, whole.length - frames.length))) + frames;
+  };
   const isWanted = stack !== undefined && !judged(error, isExpected);
   return {
     error: nameOf(error),
-    ...(value !== undefined && { error_value: value }),
+    ...(said !== undefined && { error_value: typeof value === 'string' ? redactor.text(value) : value }),
     ...(where !== undefined && { where: cleanText(where).slice(-MOST_NAME_CHARS) }),
-    ...(isWanted && { stack: redactor.text(stack, MOST_CHARS) }),
+    ...(isWanted && { stack: redactor.text(safeStack(stack), MOST_CHARS) }),
   };
 }
 

@@ -51,6 +51,8 @@ const MOST_MARKERS = 200;
 const BACKOFF = { firstMs: 100, mostMs: 5_000 };
 /** Several writes wake relays once; and a transaction that was written in has been committed by then, mostly. */
 const WAKE_AFTER_MS = 10;
+/** From one time to the next: each is a statement. */
+const WAKE_APART_MS = 50;
 const LOOK_AGAIN_MS = 50;
 const AWAY_MS = 1_000;
 /** Statements that were given up, and that the database may still answer: each holds what it was given. */
@@ -66,6 +68,7 @@ export function createOutboxSink(options: OutboxSinkOptions): Sink {
   const room = new Room(options.maxBufferedEvents, options.fullTimeoutMs);
   const outage = new Outage(report);
   const wakeOutage = new Outage(report);
+  const cutOutage = new Outage(report);
   const stopping = createStopping();
   const { signal } = stopping;
   const backlog = createBacklog({ attempt, room, outage, signal, report });
@@ -73,6 +76,7 @@ export function createOutboxSink(options: OutboxSinkOptions): Sink {
   let relay: Relay | null = null;
   let hasLease = false;
   let wakeTimer: NodeJS.Timeout | null = null;
+  let wokenAt = Number.NEGATIVE_INFINITY;
   let away: { readonly until: number; readonly error: unknown } | null = null;
   let unanswered = 0;
   let isClosed = false;
@@ -85,7 +89,9 @@ export function createOutboxSink(options: OutboxSinkOptions): Sink {
       isAnswered = true;
     });
     try {
-      return await within(asked, ms, `The database has not answered within ${ms} ms.`, signal);
+      const answer = await within(asked, ms, `The database has not answered within ${ms} ms.`, signal);
+      cutOutage.over();
+      return answer;
     } catch (error) {
       if (!isAnswered) {
         const forget = () => void unanswered--;
@@ -111,11 +117,13 @@ export function createOutboxSink(options: OutboxSinkOptions): Sink {
   }
 
   function wakeSoon(): void {
-    if (isClosed) return;
-    wakeTimer ??= setTimeout(() => {
+    if (isClosed || wakeTimer !== null) return;
+    const wait = Math.max(WAKE_AFTER_MS, wokenAt + WAKE_APART_MS - performance.now());
+    wakeTimer = setTimeout(() => {
       wakeTimer = null;
+      wokenAt = performance.now();
       void wake();
-    }, WAKE_AFTER_MS).unref();
+    }, wait).unref();
   }
 
   async function wake(): Promise<void> {
@@ -178,6 +186,16 @@ export function createOutboxSink(options: OutboxSinkOptions): Sink {
     await wake();
     while (!signal.aborted && !(await answered(() => isSettled(run)))) await pause(LOOK_AGAIN_MS, signal);
   }
+
+  // A pool tells of idle connections that were cut, as by a server that starts anew, and opens others when they are
+  // needed. An emitter's errors that nobody listens to would end the process.
+  const cut = ({ message, code }: NodeJS.ErrnoException) => {
+    // Theirs brings the whole client along.
+    const said = new Error(`An idle connection to the database was lost: ${message}`);
+    cutOutage.failed(Object.assign(said, { code }));
+  };
+  const emitter = isErrorEmitter(database) ? database : null;
+  emitter?.on('error', cut);
 
   // What an earlier process left behind is moved also by one that records nothing itself.
   if (options.startRelay !== null) {
@@ -245,8 +263,19 @@ export function createOutboxSink(options: OutboxSinkOptions): Sink {
       backlog.giveUp(closed());
       const leaving = Promise.all([relay?.stop(), hasLease ? releaseLease(run, recorder) : null]);
       await within(leaving, Math.max(0, deadline - performance.now()), '').catch(() => {});
+      emitter?.off('error', cut);
     },
   };
+}
+
+type ErrorEmitter = Readonly<
+  Record<'on' | 'off', (event: 'error', listen: (error: NodeJS.ErrnoException) => void) => unknown>
+>;
+
+/** Whether it is a pool or client of pg; Prisma's tells of no errors. */
+function isErrorEmitter(database: object): database is ErrorEmitter {
+  const has = (name: 'on' | 'off') => typeof Reflect.get(database, name) === 'function';
+  return has('on') && has('off');
 }
 
 function closed(): RecorderError {

@@ -59,7 +59,7 @@ export interface RecordedAlone {
 }
 
 export interface RecorderStats {
-  /** Calls under way that no other call encloses. */
+  /** Calls under way that no other call encloses, and actions on resources under way. */
   readonly calls: number;
   /** Events that wait to be sent, or were sent and not answered yet. With an outbox: that it could not take yet. */
   readonly buffered: number;
@@ -89,7 +89,7 @@ export interface Recorder {
   /** Resolves when all that was written so far is in the journal, or was refused or set aside, and reported. */
   flush(): Promise<void>;
   /**
-   * Waits for calls under way and for what they bring, and stops, all within `closeTimeoutMs`; what is not recorded
+   * Waits for calls and actions under way and for what they bring, and stops, all within `closeTimeoutMs`; what is not recorded
    * then, and stands in no outbox, is reported. May be called more than once.
    */
   close(): Promise<void>;

@@ -30,6 +30,8 @@ export interface Redactor {
   json(value: unknown): Json | undefined;
   /** The same with what is private, at any depth, apart: by its path, `card.number`. A text that holds some is apart as a whole. */
   split(value: unknown): Split;
+  /** Whether the JSON of the value is whole: nothing of it is cut for its length. */
+  fits(value: unknown): boolean;
   /** A redactor to which values of these names are private too. */
   withPrivate(names: readonly string[]): Redactor;
 }
@@ -63,6 +65,7 @@ function redactorOf(limits: Limits, names: ReadonlySet<string>): Redactor {
       const open = walk.start(value);
       return { open, apart: walk.apart };
     },
+    fits: (value) => new Walk(limits, names).fits(value),
     withPrivate: (more) => redactorOf(limits, new Set([...names, ...more])),
   };
 }

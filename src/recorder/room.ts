@@ -1,6 +1,6 @@
 /**
  * How much waits to be sent, and who waits for room. What is under way is always let in: a call that has begun is
- * recorded. One that has not begun waits, and begins when there is room or not at all.
+ * recorded, and so is the end of an action. One that has not begun waits, and begins when there is room or not at all.
  */
 import { RecorderError } from './errors.ts';
 
@@ -20,6 +20,7 @@ export class Room {
   private taken = 0;
   /** Places of calls that have waited and not ended yet: what they bring is not there before. */
   private kept = 0;
+  private closed: { readonly error: unknown } | null = null;
 
   constructor(most: number, timeoutMs: number) {
     this.most = most;
@@ -43,6 +44,7 @@ export class Room {
   /** Null where there is room; else resolves when there is a place. @throws (rejects) RecorderError BUFFER_FULL */
   wait(): Promise<GiveUp> | null {
     if (this.taken + this.kept < this.most) return null;
+    if (this.closed !== null) return Promise.reject(this.closed.error);
     return new Promise((resolve, reject) => {
       const timer = setTimeout(() => {
         this.waiting.delete(waiting);
@@ -58,8 +60,9 @@ export class Room {
     });
   }
 
-  /** Nobody is let in any more: who waits is refused with this error. */
+  /** Nobody waits any more: who does is refused with this error, and so is who comes later. */
   close(error: unknown): void {
+    this.closed = { error };
     for (const { reject, timer } of this.waiting) {
       clearTimeout(timer);
       reject(error);

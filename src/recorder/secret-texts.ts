@@ -1,7 +1,7 @@
 /**
  * Secrets within a text, which are known by their form: what stands behind `Bearer` and `Basic`, passwords in URLs,
- * JSON Web Tokens, private keys, and what a text gives a secret's name, as `?token=…` and `"password": "…"`; so is what
- * it gives a private name. These are the forms that OpenTelemetry has taken out of URLs, and Datadog and Sentry out of
+ * JSON Web Tokens, private keys, rows of a table, and what a text gives a secret's name, as `?token=…`, `"password": "…"`
+ * and `X-Api-Key: …`; so is what it gives a private name. These are the forms that OpenTelemetry has taken out of URLs, and Datadog and Sentry out of
  * texts. Keys of single vendors are not known by theirs: there is no end to them.
  *
  * Pure. Each expression looks at a character a bounded number of times, whatever the text, and is tried only where a
@@ -15,15 +15,17 @@ export const PRIVATE = '[private]';
 export type StubFor = (name: string) => string | null;
 
 /** What each of the forms has in it, and few texts have. */
-const TRACE = /[=:]|eyJ|(?:bearer|basic|begin) /i;
+const TRACE = /[=:]|eyJ|(?:bearer|basic|begin|contains) /i;
 
 export function withoutSecrets(text: string, stubFor: StubFor): string {
   if (!TRACE.test(text)) return text;
   let safe = text;
   if (safe.includes('-----BEGIN ')) safe = safe.replace(PRIVATE_KEY, REDACTED);
+  if (safe.includes('contains (')) safe = safe.replace(FAILING_ROW, `$1${REDACTED}`);
   if (safe.includes('eyJ')) safe = safe.replace(JSON_WEB_TOKEN, REDACTED);
   if (safe.includes(' ')) safe = safe.replace(CREDENTIALS, withoutCredentials);
   const hasColon = safe.includes(':');
+  if (hasColon) safe = withoutHeaders(safe, stubFor);
   if (hasColon && safe.includes('@')) safe = safe.replace(URL_USER, withoutPassword);
   if (safe.includes(')=(')) safe = safe.replace(INDEX_KEY, (...found) => withoutKey(found, stubFor));
   if (safe.includes('=') || (hasColon && VALUE_BEGIN.test(safe))) safe = withoutNamed(safe, stubFor);
@@ -55,6 +57,12 @@ export function safeText(text: string, mostChars: number, stubFor: StubFor): str
 /** One that was cut has no end. */
 const PRIVATE_KEY =
   /-----BEGIN [A-Z ]{0,40}PRIVATE KEY-----(?:[\s\S]*?-----END [A-Z ]{0,40}PRIVATE KEY-----|[\s\S]*)/g;
+
+/**
+ * As PostgreSQL tells of a row that a constraint refuses: `Failing row contains (7, jane, 1234).` Whose the values are it
+ * does not say, and they may hold anything: what stands behind them cannot be told from them.
+ */
+const FAILING_ROW = /(\bfailing row contains )\([\s\S]*/gi;
 
 /** RFC 7515, RFC 7516: three parts, or five where it is encrypted. The first begins as `{"` does in base64. */
 const JSON_WEB_TOKEN = /(?<![\w-])eyJ[\w-]+(?:\.[\w-]*){2,4}/g;
@@ -92,6 +100,25 @@ function isBase64(given: string): boolean {
   return /^[\w+/-]{4,}={0,2}$/.test(text) && !text.split(/[-/]/).every((part) => WORD.test(part));
 }
 const WORD = /^(?:\p{Lu}?\p{Ll}*|\p{Lu}*|\d*)$/u;
+
+/** A line of HTTP's headers, also where line ends are written as JSON has them. */
+const HEADER = /^([ \t>*]{0,8}([\w-]+):[ \t]{0,8})(\S[^\r\n]*)/gm;
+const HEADER_IN_JSON = /(\\n([\w-]+):[ \t]{0,8})([^\\"\r\n \t](?:[^\\"\r\n]|\\(?![rn])[\s\S])*)/g;
+/** Of HTTP alone. What else stands at the begin of a line may be prose: `password: must have 8 characters`. */
+const HEADER_NAME = /^(?:\w+-[\w-]+|authorization|cookie)$/i;
+const IS_HTTP = /\bHTTP\/\d|\r\n|\\r\\n/;
+const SAFE_HEADER = /^(?:(?:bearer|basic) +)?\[(?:redacted|private)\]$/i;
+
+function withoutHeaders(text: string, stubFor: StubFor): string {
+  const isHttp = IS_HTTP.test(text);
+  const replace = (all: string, start: string, name: string, value: string) => {
+    if (!isHttp && !HEADER_NAME.test(name)) return all;
+    const stub = stubFor(name);
+    return stub === null || SAFE_HEADER.test(value) ? all : start + stub;
+  };
+  const safe = text.replace(HEADER, replace);
+  return safe.includes('\\n') ? safe.replace(HEADER_IN_JSON, replace) : safe;
+}
 
 /** As PostgreSQL tells of a unique index: `Key (tenant, lower(iban))=(7, de89) already exists.` */
 const INDEX_KEY = /(\bkey \()([^=\n]{1,1000})\)=\(.{0,4096}?\)(?= (?:already|is|conflicts) |$)/gim;

@@ -78,6 +78,11 @@ export class Walk {
     return isOver ? this.stub(value) : walked;
   }
 
+  /** Whether all of it has room. */
+  fits(value: unknown): boolean {
+    return this.guarded(value, '') !== OVER && !this.isCut;
+  }
+
   /** What was cut may hold what is private: it is looked for once more, with more room. */
   private gather(value: unknown): void {
     const { isSecret, names, most } = this;

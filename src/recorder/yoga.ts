@@ -1,15 +1,19 @@
 /**
  * A plugin of GraphQL Yoga: a call for each mutation, within which its resolvers run. They find it by
- * themselves. What is answered stays as it is; errors in it mark the call failed. Subscriptions have no end that
- * a call could have, and are left alone.
+ * themselves. What is answered stays as it is. Errors of the fields that are asked for mark the call failed; those of
+ * what is read further down it tells, and keeps what was recorded. Subscriptions have no end that a call could have, and
+ * are left alone.
  *
  *     createYoga({ schema, plugins: [useEventree({ recorder, actor: ({ user }) => user?.claim })] })
  */
 import type { ExecutionResult } from 'graphql';
 import type { Plugin, YogaInitialContext } from 'graphql-yoga';
+import type { OpenCall } from './call.ts';
 import type { CallOptions, Recorder } from './recorder.ts';
+import type { Call } from './scope.ts';
 import type { Session } from './session.ts';
 import { readTrace } from './trace.ts';
+import { failureIn, type ToldError, toldIn } from './yoga-errors.ts';
 import { nameOf, operationOf, paramsOf, type RecordedOperation } from './yoga-operation.ts';
 
 export type { RecordedOperation };
@@ -25,7 +29,7 @@ export interface EventreeOptions<Context> {
   readonly activeClaim?: Of<Context, string>;
   /** Or its id. */
   readonly session?: Of<Context, Session | string>;
-  /** Left out, or nothing given: the trace's id, where the request belongs to one. */
+  /** Left out, or nothing given: that of the call around it, or else the trace's id, where the request belongs to one. */
   readonly correlationId?: Of<Context, string>;
   /** Names of arguments, at any depth, that only owners see; see CallOptions. */
   readonly private?: readonly string[];
@@ -70,13 +74,15 @@ async function callOptions<Context extends YogaInitialContext>(
     options.session?.(context),
     options.correlationId?.(context),
   ]);
+  const around = options.recorder.current()?.call.correlationId ?? null;
+  const correlation = correlationId ?? (around === null ? trace?.traceId : null);
   return {
     params,
     ...(options.private !== undefined && { private: options.private }),
     ...(actor != null && { actor }),
     ...(activeClaim != null && { activeClaim }),
     ...(session != null && { session }),
-    correlationId: correlationId ?? trace?.traceId ?? null,
+    ...(correlation != null && { correlationId: correlation }),
     ...(marker !== undefined && { marker }),
     payload: {
       operation: operation.type,
@@ -99,13 +105,18 @@ function within(
 ): Promise<Result> {
   return new Promise((resolve, reject) => {
     let answered: Result | null = null;
-    const run = async () => {
+    const run = async (call: Call) => {
       const answer = await execute();
       answered = answer;
-      if (!isStream(answer)) return orThrow(failureIn(answer), answer);
-      const { parts, failure } = watch(answer);
+      if (!isStream(answer)) {
+        tell(call, toldIn(answer));
+        return orThrow(failureIn(answer), answer);
+      }
+      const { parts, outcome } = watch(answer);
       resolve(parts);
-      return orThrow(await failure, undefined);
+      const { failure, told } = await outcome;
+      tell(call, told);
+      return orThrow(failure, undefined);
     };
     const settle = (error?: unknown) => (answered === null ? reject(error) : resolve(answered));
     recorder.call(name, options, run).then(() => settle(), settle);
@@ -121,22 +132,34 @@ function isStream(result: Result): result is AsyncIterable<ExecutionResult> {
   return Symbol.asyncIterator in result;
 }
 
-/** What a resolver threw, where it did; undefined for an answer without errors. */
-function failureIn({ errors }: ExecutionResult): unknown {
-  return errors?.[0]?.originalError ?? errors?.[0];
+const MOST_TOLD = 20;
+
+/** Of a call that has not failed; of one that does, its failure stands in the same place. */
+function tell(call: Call, errors: readonly ToldError[]): void {
+  if (errors.length === 0) return;
+  // Calls of a recorder are such; that one has errors and has not failed is no matter of applications.
+  (call as OpenCall).tell({ error_value: errors.slice(0, MOST_TOLD) });
 }
 
-/** The same parts, and what was wrong with the first that had errors, known when no more parts come. */
+interface Outcome {
+  /** What was wrong with the first part that failed. */
+  readonly failure: unknown;
+  readonly told: readonly ToldError[];
+}
+
+/** The same parts, and what came of them, known when no more come. */
 function watch(parts: AsyncIterable<ExecutionResult>): {
   parts: AsyncIterable<ExecutionResult>;
-  failure: Promise<unknown>;
+  outcome: Promise<Outcome>;
 } {
-  let end: (failure: unknown) => void = () => {};
-  const failure = new Promise<unknown>((resolve) => {
-    end = resolve;
+  let resolve: (outcome: Outcome) => void = () => {};
+  const outcome = new Promise<Outcome>((given) => {
+    resolve = given;
   });
   const source = parts[Symbol.asyncIterator]();
+  const told: ToldError[] = [];
   let first: unknown;
+  const end = (failure: unknown) => resolve({ failure, told });
   // Written out: a generator that is left before it has begun says nothing of it.
   const watched: AsyncIterableIterator<ExecutionResult> = {
     [Symbol.asyncIterator]: () => watched,
@@ -144,7 +167,10 @@ function watch(parts: AsyncIterable<ExecutionResult>): {
       try {
         const step = await source.next();
         if (step.done) end(first);
-        else first ??= failureIn(step.value);
+        else {
+          first ??= failureIn(step.value);
+          if (told.length < MOST_TOLD) told.push(...toldIn(step.value));
+        }
         return step;
       } catch (error) {
         end(first ?? error);
@@ -157,5 +183,5 @@ function watch(parts: AsyncIterable<ExecutionResult>): {
       return { done: true, value: undefined };
     },
   };
-  return { parts: watched, failure };
+  return { parts: watched, outcome };
 }

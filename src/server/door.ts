@@ -69,11 +69,13 @@ export function isSubscription({ document, operationName }: ExecutionArgs): bool
 
 /** The result as it is sent. */
 export function formatResult(
-  { errors, ...rest }: { readonly errors?: readonly GraphQLError[] | undefined; readonly data?: unknown },
+  result: { readonly errors?: readonly GraphQLError[] | undefined; readonly data?: unknown },
   format: (error: unknown) => GraphQLFormattedError,
 ): FormattedExecutionResult {
-  const result = rest as FormattedExecutionResult;
-  return errors === undefined ? result : { ...result, errors: errors.map(format) };
+  const { errors } = result;
+  return (
+    errors === undefined ? result : { ...result, errors: errors.map(format) }
+  ) as FormattedExecutionResult;
 }
 
 /** Puts an error into words and counts it. */

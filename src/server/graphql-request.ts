@@ -57,7 +57,7 @@ export async function readParams(request: GraphqlRequest): Promise<NamedParams |
       method === 'GET'
         ? await parseRequestParams({ ...request, url: readUrl(url) })
         : await parseRequestParams({ ...request, body: body && (() => readJson(String(body))) });
-    return Array.isArray(params) ? params : { ...params, documentId };
+    return Array.isArray(params) ? params : Object.assign(params, { documentId });
   } catch (error) {
     throw malformed(messageOf(error));
   }
@@ -77,7 +77,9 @@ export async function readParams(request: GraphqlRequest): Promise<NamedParams |
     if (typeof value !== 'object' || value === null) return null;
     const operation = value as Named;
     documentId = operation.documentId;
-    return isNamed(operation) ? { ...operation, query: operation.query ?? '' } : { ...operation };
+    return isNamed(operation)
+      ? { ...operation, query: operation.query ?? '' }
+      : (value as Record<string, unknown>);
   }
 }
 

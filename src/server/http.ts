@@ -1,6 +1,6 @@
 /**
  * The HTTP door: GraphQL over HTTP (by graphql-http, which keeps to the specification), GraphQL over SSE,
- * GraphiQL, and what operators ask for.
+ * GraphiQL, what operators ask for, and the web UI.
  *
  * Only bodies of type application/json are taken: a form that another site makes a browser send has
  * another type and is refused before anything is run.
@@ -22,20 +22,20 @@ import {
   readParams,
 } from './graphql-request.ts';
 import type { Health } from './health.ts';
+import { type Route, sendJson } from './route.ts';
 import { answerBySse } from './sse.ts';
+import type { Web } from './web.ts';
 
 export interface HttpOptions extends Door {
   readonly health: Health;
   /** The page that a browser gets at /graphql. */
   readonly explorer: () => Promise<string>;
+  readonly web: Web;
 }
 
-type Route = (request: IncomingMessage, response: ServerResponse) => Promise<void> | void;
-
 export function createHttpListener(options: HttpOptions): RequestListener {
-  const { health, logger, metrics, origins } = options;
+  const { health, logger, metrics, origins, web } = options;
   const routes: Readonly<Record<string, Route>> = {
-    '/': (_, response) => void response.writeHead(302, { location: '/graphql' }).end(),
     '/graphql': createGraphqlRoute(options),
     '/healthz': (_, response) => sendJson(response, 200, { status: 'ok' }),
     '/readyz': async (_, response) => {
@@ -53,14 +53,17 @@ export function createHttpListener(options: HttpOptions): RequestListener {
     const requestId = nameRequest(request, response);
     if (logger.isLevelEnabled('debug')) logWhenAnswered(logger, request, response, path);
 
-    const route = routes[path];
+    const ofApi = routes[path];
+    const route = ofApi ?? web.find(path, request);
     if (!isHostAllowed(origins, request.headers.host)) {
       sendJson(response, 403, {
         error: 'In development mode this server answers to localhost and 127.0.0.1 only.',
       });
     } else if (route === undefined) {
-      sendJson(response, 404, { error: `There is nothing at ${path}; GraphQL is at /graphql.` });
-    } else if (!answerOrigin(options, request, response)) {
+      sendJson(response, 404, {
+        error: `There is nothing at ${path}; the web UI is at /, GraphQL at /graphql.`,
+      });
+    } else if (ofApi === undefined || !answerOrigin(options, request, response)) {
       Promise.resolve(route(request, response)).catch((error: unknown) => {
         // A client that goes before it has sent all of its request is no fault of ours.
         const isGone = request.destroyed && !request.complete;
@@ -205,8 +208,4 @@ function refuseMutation(error: GraphQLFormattedError): Response {
 /** graphql-http takes what it then writes as JSON to be an Error. */
 function asError(formatted: GraphQLFormattedError): Error {
   return formatted as unknown as Error;
-}
-
-function sendJson(response: ServerResponse, status: number, body: unknown): void {
-  response.writeHead(status, { 'content-type': 'application/json; charset=utf-8' }).end(JSON.stringify(body));
 }

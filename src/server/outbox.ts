@@ -73,7 +73,7 @@ export class Outbox {
     this.bytes = 0;
     const { sink } = this;
     if (!sink.isOpen()) return;
-    this.writtenAt = performance.now();
+    this.writtenAt = timeOfTurn();
     const block = Buffer.allocUnsafe(bytes);
     let at = 0;
     payloads.forEach((payload, nth) => {
@@ -119,12 +119,27 @@ export class Outbox {
   }
 }
 
+let turnAt: number | null = null;
+
+/** In ms, asked for once a turn: there may be thousands of messages in one. */
+function timeOfTurn(): number {
+  if (turnAt === null) {
+    turnAt = performance.now();
+    process.nextTick(endTurn);
+  }
+  return turnAt;
+}
+
+function endTurn(): void {
+  turnAt = null;
+}
+
 let soon: Outbox[] = [];
 let later: Outbox[] = [];
 
 /** All connections of a process share one timer. */
 function gather(outbox: Outbox, writtenAt: number): void {
-  const wait = writtenAt + GATHER_MS - performance.now();
+  const wait = writtenAt + GATHER_MS - timeOfTurn();
   if (wait <= 0) {
     if (soon.push(outbox) === 1) process.nextTick(flushSoon);
   } else if (later.push(outbox) === 1) {

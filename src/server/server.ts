@@ -43,6 +43,8 @@ import { createHttpListener } from './http.ts';
 import { startKeepAlive } from './keep-alive.ts';
 import { createMetrics } from './metrics.ts';
 import { startServerRelay } from './relay.ts';
+import { type OidcClient, openWeb } from './web.ts';
+import { WEB_FOLDER } from './web-files.ts';
 import { openWsDoor } from './ws.ts';
 
 export interface RunningServer {
@@ -59,6 +61,11 @@ export interface RunningServer {
   stop(): Promise<void>;
 }
 
+export interface ServerOptions {
+  /** Where the built web UI lies; by default, where `npm run build` puts it. */
+  readonly webFolder?: string;
+}
+
 /** How often connections that have become idle are closed while the server stops. */
 const SWEEP_MS = 50;
 const DEVELOPMENT_TOKEN_DAYS = 30;
@@ -67,7 +74,11 @@ const MAIN_JOURNAL = 'main';
 const LEAST_SECRET_BYTES = 32;
 
 /** @throws StartError for what whoever starts it can mend. */
-export async function startServer(config: Config, logger: Logger): Promise<RunningServer> {
+export async function startServer(
+  config: Config,
+  logger: Logger,
+  options: ServerOptions = {},
+): Promise<RunningServer> {
   const stops: (() => Promise<void> | void)[] = [];
   let stopped: Promise<void> | undefined;
   const stop = () => {
@@ -75,7 +86,7 @@ export async function startServer(config: Config, logger: Logger): Promise<Runni
     return stopped;
   };
   try {
-    return { ...(await start(config, logger, (how) => stops.push(how))), stop };
+    return { ...(await start(config, logger, options, (how) => stops.push(how))), stop };
   } catch (error) {
     await stop();
     throw error;
@@ -92,6 +103,7 @@ async function stopAll(stops: (() => Promise<void> | void)[], logger: Logger): P
 async function start(
   config: Config,
   logger: Logger,
+  { webFolder = WEB_FOLDER }: ServerOptions,
   onStop: (stop: () => Promise<void> | void) => void,
 ): Promise<Omit<RunningServer, 'stop'>> {
   const report = reportTo(logger);
@@ -213,11 +225,15 @@ async function start(
     limits: config,
     stopping: stopping.signal,
   };
+  const web = await openWeb({
+    folder: webFolder,
+    settings: { developmentToken, oidc: oidcClient(config), journal: MAIN_JOURNAL },
+  });
   // A head that takes its time is answered 408. Looked for four times in that time, or once a second.
   const headersTimeout = config.initTimeoutMs;
   const http = createServer(
     { headersTimeout, connectionsCheckingInterval: Math.min(headersTimeout / 4, 1_000) },
-    createHttpListener({ ...door, health, explorer: createExplorer(developmentToken) }),
+    createHttpListener({ ...door, health, explorer: createExplorer(developmentToken), web }),
   );
   const ws = openWsDoor(http, door);
   await listen(http, config);
@@ -292,6 +308,12 @@ function signDevelopmentToken(
 ) {
   const lifetimeSeconds = DEVELOPMENT_TOKEN_DAYS * 24 * 60 * 60;
   return signToken(secret, { subject: 'developer', groups: ['admin'], lifetimeSeconds }, rules);
+}
+
+/** How people sign in to the web UI, where that is set. */
+function oidcClient({ oidcAuthority, oidcClientId, oidcScope }: Config): OidcClient | null {
+  if (oidcAuthority === undefined || oidcClientId === undefined) return null;
+  return { authority: oidcAuthority, clientId: oidcClientId, scope: oidcScope };
 }
 
 /** Without the password. */

@@ -43,7 +43,9 @@ describe('eventree serve', () => {
     const running = await startEventree(['serve'], { environment });
     await running.untilLine(/^ {2}ey/);
     const text = running.lines.join('\n');
-    const [, url] = /(http:\S+)\/graphql/.exec(text) ?? [];
+    const [page, url] = text.match(/http:\S+/g) ?? [];
+    expect(url).toBe(`${page}graphql`);
+    expect(text).toMatch(/^ {2}Web UI +http:\/\/127\.0\.0\.1:\d+\/$/m);
     const [, token] = /^ {2}(ey\S+)$/m.exec(text) ?? [];
     const recorded = await eventree(['record', 'note', '--url', String(url), '--token', String(token)]);
     expect(recorded).toMatchObject({ code: 0, stderr: '' });

@@ -117,7 +117,7 @@ test('who signs in has a session, to which all that follows points; no PIN is to
   const id = session[0]?.resource?.ref.slice('session/'.length);
   const [opened] = await calls('openAccount');
   expect(opened?.map(({ sessionId }) => sessionId)).toEqual([id, id]);
-  expect(JSON.stringify(await eventree.journal())).not.toContain('1234');
+  expect(JSON.stringify(await eventree.journal())).not.toContain('27182818');
 });
 
 test('customers see what happens to their own accounts, and to no others, also once they are closed', async () => {
@@ -158,6 +158,23 @@ test('the night pays interest in one tree; an account that fails is told of, and
           update account/${rich} balance 10000 → 10050
       interest.failed account/${full} ✗ InterestFailed`);
 });
+
+test('a bank outlives that its idle connections are cut', async () => {
+  const eventree = await eventreeForBank();
+  const databaseUrl = await eventree.database();
+  const token = await eventree.token(AS_BANK);
+  const { url, child } = await startBankProcess(databaseUrl, eventree.url, token);
+  const db = new pg.Pool({ connectionString: databaseUrl, max: 1 });
+  onTestFinished(() => db.end());
+  const told = once(child.stderr as NodeJS.ReadableStream, 'data');
+  await db.query(
+    `select pg_terminate_backend(pid) from pg_stat_activity
+     where datname = current_database() and pid <> pg_backend_pid()`,
+  );
+  await told;
+  await createCustomer(url, 'jane').register();
+  expect(child.exitCode).toBeNull();
+}, 120_000);
 
 interface BankProcess {
   readonly url: string;

@@ -1,8 +1,13 @@
 import { describe, expect, test } from 'vitest';
 import { createRecorder } from '../../src/recorder/index.ts';
-import { eventree } from '../../src/recorder/prisma/index.ts';
+import { type EventreeOptions, eventree } from '../../src/recorder/prisma/index.ts';
+import type { RuntimeModels } from '../../src/recorder/prisma/internals.ts';
+import { type Row, readModels } from '../../src/recorder/prisma/models.ts';
+import { blocksOf } from '../../src/recorder/prisma/schema-text.ts';
+import { readSettings } from '../../src/recorder/prisma/settings.ts';
 import {
   adapterOf,
+  type Bank,
   bankForTest,
   extended,
   history,
@@ -11,11 +16,47 @@ import {
   recording,
   resourcesPut,
   SERVERS,
+  type Written,
   written,
 } from './support/bank.ts';
 
 const JANE = '10000000-0000-4000-8000-000000000001';
 const JOHN = '10000000-0000-4000-8000-000000000002';
+
+/** Not beside what is called with it: Prisma's errors show those lines. */
+const REFUSED = { email: 'jack@bank', name: 'nobody', password: 'hunter2', ssn: '4711' };
+
+/** Of many to many, with no model between them. */
+const LINKED =
+  'model ApiToken { token String @id\n services Service[] }\nmodel Service { id Int @id\n keys ApiToken[] }';
+
+/** What `$extends` finds of a schema that no client was generated for. */
+function settingsFor(bank: Bank, schema: string, models: EventreeOptions['models']) {
+  const blocks = blocksOf(schema);
+  const runtime = Object.fromEntries(
+    blocks.map(({ name, lines }) => [
+      name,
+      {
+        dbName: null,
+        fields: lines
+          .filter((line) => line.name !== '')
+          .map((line) => {
+            const isModel = blocks.some((block) => block.name === line.type);
+            return {
+              name: line.name,
+              type: line.type,
+              kind: isModel ? 'object' : 'scalar',
+              ...(isModel && { relationName: 'Linked' }),
+            };
+          }),
+      },
+    ]),
+  );
+  // Only what is read of it.
+  const read = readModels(schema, { models: runtime } as unknown as RuntimeModels);
+  const given = Object.keys(models ?? {}).length === 0 ? {} : { models };
+  return readSettings({ recorder: recorderOf(bank), ...given } as EventreeOptions, read);
+}
 
 /** Jane with an account, of whom nothing is recorded yet. */
 async function withJane(options: Parameters<typeof recording>[1] = {}, version = 180_000) {
@@ -773,11 +814,53 @@ describe('by configuration', () => {
     [{ Account: { fields: ['colour'] } }, /Account has no field colour/],
     [{ Account: { private: ['colour'] } }, /Account has no field colour/],
     [{ Account: { type: 'no type' } }, /no type of resources/],
+    [{ Tag: { secret: ['name'] } }, /Tag is known by name, which is secret .* give `resource` for Tag/],
+    [{ Tag: { private: ['name'] } }, /Tag is known by name, which is private .* give `resource` for Tag/],
+    [{ Seat: { secret: ['place'] } }, /Seat is known by place/],
   ])('that does not fit the schema is refused: %j', async (models, sentence) => {
     const bank = await bankForTest();
     const recorder = recorderOf(bank);
 
     expect(() => bank.plain().$extends(eventree({ recorder, models }))).toThrow(sentence);
+  });
+
+  test.each([
+    ['model ApiToken { token String @id\n name String }', {}, /ApiToken is known by token, which is secret/],
+    [
+      'model Login { user Int\n sessionId String\n @@id([user, sessionId]) }',
+      {},
+      /Login is known by sessionId/,
+    ],
+    [LINKED, { Service: true }, /Service\.keys leads to ApiToken, which is known by token/],
+  ])('by which a secret would stand in references is refused: %s', async (schema, models, sentence) => {
+    const bank = await bankForTest();
+    expect(() => settingsFor(bank, schema, models)).toThrow(sentence);
+    expect(() => settingsFor(bank, schema, models)).toThrow(expect.objectContaining({ code: 'BAD_INPUT' }));
+  });
+
+  test.each([
+    [LINKED, { ApiToken: { resource: () => 'token/1' }, Service: true }],
+    [LINKED, { Service: { fields: ['id'] } }],
+    [LINKED, { Service: { secret: ['keys'] } }],
+    ['model ApiToken { token String @id\n name String }', { ApiToken: false }],
+  ])('by which none would is taken: %s %j', async (schema, models) => {
+    const bank = await bankForTest();
+    expect(() => settingsFor(bank, schema, models)).not.toThrow();
+  });
+
+  test('rows with a secret key are told of by what the application says', async () => {
+    const models = {
+      Tag: { secret: ['name'], resource: ({ colour }: Row) => `tag/${colour}` },
+      Customer: true,
+    };
+    const { bank, prisma } = await withJane({ models });
+    await prisma.tag.create({ data: { name: 'sk_live_abcdef' } });
+    const where = { name: 'sk_live_abcdef' };
+    await prisma.customer.update({ where: { id: JANE }, data: { tags: { connect: where } } });
+    await prisma.tag.update({ where, data: { colour: 'red' } });
+
+    expect(await history(bank)).toHaveLength(3);
+    expect(JSON.stringify(await written(bank))).not.toContain('sk_live');
   });
 
   test('a reference that is none is refused, and the row not written', async () => {
@@ -816,6 +899,27 @@ test('a list of a client below the extension is refused, and nothing of it done'
   await expect(plain.$transaction(list)).rejects.toMatchObject({ code: 'BAD_INPUT' });
   expect(await plain.tag.count()).toBe(0);
   expect(await history(bank)).toEqual([]);
+});
+
+test('an error tells nothing of the row that the database refuses', async () => {
+  const { bank, prisma, recorder } = await withJane();
+  await bank.pool.query(`alter table "Customer" add check (name <> 'nobody')`);
+  const byPrisma = recorder.call('prisma', () => prisma.customer.create({ data: REFUSED }));
+  await expect(byPrisma).rejects.toThrow();
+  const text = 'insert into "Customer" (id, email, name, password) values ($1, $2, $3, $4)';
+  for (const name of ['nobody', null]) {
+    const byPg = recorder.call('pg', () => bank.pool.query(text, [JOHN, 'jack@bank', name, 'hunter2']));
+    await expect(byPg).rejects.toMatchObject({ detail: expect.stringContaining('hunter2') });
+  }
+
+  const { rows } = await bank.pool.query<{ events: Written[] }>('select events from eventree_outbox.parcel');
+  const calls = rows.flatMap(({ events }) => events).map(({ attributes }) => attributes);
+  expect(calls.map(({ function: name }) => name)).toEqual(['prisma', 'pg', 'pg']);
+  expect(JSON.stringify(calls)).not.toMatch(/hunter2|4711/);
+  const detail = 'Failing row contains [redacted]';
+  expect(calls[0].error_value).toMatchObject({ meta: { driverAdapterError: { cause: { detail } } } });
+  expect(calls[1].error_value).toMatchObject({ code: '23514', detail });
+  expect(calls[2].error_value).toMatchObject({ code: '23502', detail });
 });
 
 test('reads, raw queries and the client’s types are as they were', async () => {

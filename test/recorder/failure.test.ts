@@ -1,3 +1,6 @@
+import { once } from 'node:events';
+import { createServer, request } from 'node:http';
+import type { AddressInfo } from 'node:net';
 import { GraphQLError } from 'graphql';
 import { describe, expect, test } from 'vitest';
 import { draftNode } from '../../src/recorder/draft.ts';
@@ -205,6 +208,83 @@ function catching(raise: () => unknown): unknown {
     return error;
   }
 }
+
+describe('an error of a database', () => {
+  const facts = (error: unknown) => failureFacts(error, createRedactor({}), () => false);
+  const german = 'Fehlgeschlagene Zeile enthält (1, hunter2).';
+
+  test.each([
+    ['23514', german, '[redacted]'],
+    ['P0001', 'hunter2 was wrong', '[redacted]'],
+    ['22P02', 'Token "hunter2" is invalid.', '[redacted]'],
+    ['23505', 'Schlüssel »(a)=(hunter2)« existiert bereits.', '[redacted]'],
+    ['23505', 'Key (a)=(hunter2\n) already exists.', '[redacted]'],
+    ['23505', `Key (a)=(hunter2${' '.repeat(4_000)}) already exists.`, '[redacted]'],
+    ['23514', 'Failing row contains (1, hunter2).', 'Failing row contains [redacted]'],
+    ['23505', 'Key (id)=(7) already exists.', 'Key (id)=(7) already exists.'],
+    ['23505', 'Key (pin)=(hunter2) already exists.', 'Key (pin)=[redacted] already exists.'],
+    ['23503', 'Key (a)=(7) is not present in table "b".', 'Key (a)=(7) is not present in table "b".'],
+    ['40P01', 'Prozess 7 wartet auf ShareLock.', 'Prozess 7 wartet auf ShareLock.'],
+    ['2BP01', 'Sicht v hängt von Tabelle a ab', 'Sicht v hängt von Tabelle a ab'],
+    ['EPIPE', 'Not of a database', 'Not of a database'],
+  ])('tells no values of a row: %s %j', (code, detail, safe) => {
+    const error = Object.assign(new Error('refused'), { code, detail });
+    expect(facts(error).error_value).toMatchObject({ code, detail: safe });
+    // As Prisma brings it along.
+    const wrapped = Object.assign(new Error('failed'), {
+      meta: { driverAdapterError: { cause: { originalCode: code, detail } }, all: [{ code, detail }] },
+    });
+    expect(facts(wrapped).error_value).toMatchObject({
+      meta: { driverAdapterError: { cause: { detail: safe } }, all: [{ detail: safe }] },
+    });
+  });
+
+  test('tells none of what was read when it failed', () => {
+    const at = (where: string) =>
+      facts(Object.assign(new Error('refused'), { code: '22P02', where })).error_value;
+    expect(at('JSON data, line 1: hunter2...')).toMatchObject({ where: '[redacted]' });
+    const place = 'PL/pgSQL function pay(integer) line 3 at RAISE\nSQL function "f" statement 1';
+    expect(at(place)).toMatchObject({ where: place });
+  });
+
+  test('tells none where others quote it, and keeps where it was raised', () => {
+    const cause = Object.assign(new Error('refused'), { code: '23514', detail: german });
+    for (const message of [`refused: ${german}`, 'refused: Failing row contains (1, hunter2).']) {
+      const told = facts(Object.assign(new Error(message), { cause, hint: `see ${message}` }));
+      expect(JSON.stringify(told)).not.toContain('hunter2');
+      expect(told.error_value).toMatchObject({ message: expect.stringContaining('[redacted]') });
+      expect(told.stack).toMatch(/\[redacted\][\s\S]*\n {4}at .*failure\.test\.ts/);
+      expect(told.where).toMatch(/^test\/recorder\/failure\.test\.ts:/);
+    }
+  });
+
+  test('does not have its words taken for those of others where it says little', () => {
+    const cause = Object.assign(new Error('refused'), { code: 'P0001', detail: 'at' });
+    const told = facts(Object.assign(new Error('look at it'), { cause }));
+    expect(told.error_value).toMatchObject({ message: 'look at it', cause: { detail: '[redacted]' } });
+    expect(told.stack).toContain('\n    at ');
+  });
+});
+
+test('an error tells no headers of the request that it brings along', async () => {
+  const server = createServer((_, response) => response.writeHead(401).end()).listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  const sent = request({
+    port: (server.address() as AddressInfo).port,
+    host: '127.0.0.1',
+    method: 'POST',
+    headers: { 'X-Api-Key': 'sk_live_abcdef', Authorization: 'Token t0ps3cret', 'X-Tenant': 'bank' },
+  }).end();
+  const [response] = await once(sent, 'response');
+  response.resume();
+  // As axios does.
+  const error = Object.assign(new Error('401'), { request: sent, response: { status: 401, request: sent } });
+  const told = JSON.stringify(failureFacts(error, createRedactor({ maxValueChars: 100_000 }), () => false));
+  server.closeAllConnections();
+  server.close();
+  expect(told).toContain('X-Tenant: bank');
+  expect(told).not.toMatch(/sk_live_abcdef|t0ps3cret/);
+});
 
 describe('the place where an error was raised', () => {
   test('is not in the package itself, wherever that lies', () => {

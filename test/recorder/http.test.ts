@@ -1,6 +1,8 @@
-import { once } from 'node:events';
+import { EventEmitter, once } from 'node:events';
 import { createServer, type IncomingMessage, request, type Server, type ServerResponse } from 'node:http';
 import { type AddressInfo, connect } from 'node:net';
+import { Readable } from 'node:stream';
+import { pipeline } from 'node:stream/promises';
 import express from 'express';
 import fastify, { type FastifyRequest } from 'fastify';
 import { describe, expect, onTestFinished, test } from 'vitest';
@@ -42,6 +44,20 @@ async function transfer(recorder: Recorder, body: unknown): Promise<string> {
   return String(recorder.current()?.call.actor);
 }
 
+/** Says of a handler that it has begun. */
+const steps = new EventEmitter();
+
+/** What a handler does whose client leaves meanwhile, of which it takes no notice. */
+async function outlast(recorder: Recorder, response: ServerResponse): Promise<string> {
+  const left = once(response, 'close');
+  await recorder.record({ type: 'note', message: 'before' });
+  steps.emit('begun');
+  await left;
+  await new Promise((resolve) => setTimeout(resolve, 20));
+  await recorder.record({ type: 'note', message: 'behind' });
+  return 'done';
+}
+
 type Options = RequestOptions<IncomingMessage>;
 type Start = (recorder: Recorder, options?: Options) => Promise<string>;
 
@@ -72,6 +88,7 @@ const SERVICES: Readonly<Record<string, Start>> = {
       throw new TypeError('broken');
     });
     api.post('/slow', (_, response) => void response.flushHeaders());
+    api.post('/long', async (_, response) => void response.send(await outlast(recorder, response)));
     app.use('/api', api);
     app.use(((_error, _request, response, _next) => {
       response.status(500).send('broken');
@@ -97,6 +114,15 @@ const SERVICES: Readonly<Record<string, Start>> = {
           throw new TypeError('broken');
         });
         api.post('/slow', (_, reply) => void reply.hijack().raw.flushHeaders());
+        api.post('/long', (_, reply) => outlast(recorder, reply.raw));
+        api.post('/long-refused', async (_, reply) => {
+          await outlast(recorder, reply.raw);
+          throw Object.assign(new Error('no such account'), { statusCode: 404 });
+        });
+        api.post('/long-broken', async (_, reply) => {
+          await outlast(recorder, reply.raw);
+          throw Object.assign(new TypeError('broken'), { expected: true });
+        });
       },
       { prefix: '/api' },
     );
@@ -106,6 +132,11 @@ const SERVICES: Readonly<Record<string, Start>> = {
   async 'plain HTTP'(recorder, options) {
     const answer = async (request: IncomingMessage, response: ServerResponse) => {
       if (request.url?.startsWith('/api/slow')) return response.flushHeaders();
+      if (request.url?.startsWith('/api/long-broken')) {
+        await outlast(recorder, response);
+        throw new TypeError('broken');
+      }
+      if (request.url?.startsWith('/api/long')) return response.end(await outlast(recorder, response));
       if (request.url?.startsWith('/api/broken')) {
         await recorder.record({ type: 'note', message: 'before it broke' });
         return response.writeHead(500).end('broken');
@@ -154,7 +185,7 @@ describe.each(Object.entries(SERVICES))('a request to %s', (service, start) => {
       params: ({ headers }) => ({ user: headers['x-user'], token: 'abc' }),
     });
     const headers = { 'x-user': 'jane', 'x-session': 's-1', traceparent: TRACEPARENT };
-    const response = await post(`${url}/api/transfers/7?pin=1234`, { amount: 5 }, headers);
+    const response = await post(`${url}/api/transfers/7?pin=27182818`, { amount: 5 }, headers);
     expect(await response.text()).toBe('user/jane');
     const [call, note] = await written(['call', '  note']);
     expect(call).toMatchObject({
@@ -175,7 +206,7 @@ describe.each(Object.entries(SERVICES))('a request to %s', (service, start) => {
         traceparent: TRACEPARENT,
       },
     });
-    expect(JSON.stringify(call)).not.toContain('1234');
+    expect(JSON.stringify(call)).not.toContain('27182818');
     expect(note).toMatchObject({ message: 'transfer of 5', actor: 'user/jane' });
   });
 
@@ -220,7 +251,7 @@ describe.each(Object.entries(SERVICES))('a request to %s', (service, start) => {
     expect(call?.attributes).not.toHaveProperty('error');
   });
 
-  test('whose client leaves has failed', async () => {
+  test('whose client leaves says so', async () => {
     const { url, written } = await started();
     const leaving = request(`${url}/api/slow`, { method: 'POST' });
     leaving.on('error', () => {});
@@ -233,6 +264,47 @@ describe.each(Object.entries(SERVICES))('a request to %s', (service, start) => {
       payload: { status: 200 },
     });
   });
+
+  async function left(url: string): Promise<void> {
+    const begun = once(steps, 'begun');
+    const leaving = request(url, { method: 'POST' }).on('error', () => {});
+    leaving.end();
+    await begun;
+    leaving.destroy();
+  }
+
+  test('keeps what was done, though its client has left', async () => {
+    const { url, written } = await started();
+    await left(`${url}/api/long`);
+    // When a handler of Express is done, nobody tells.
+    const lines = service === 'Express' ? ['call', '  note', 'note'] : ['call', '  note', '  note'];
+    const events = await written(lines);
+    expect(events.find(({ type }) => type.name === 'call')).toMatchObject({
+      attributes: {
+        function: 'POST /api/long',
+        error: 'RequestAborted',
+        error_value: 'The client left before it had the response.',
+      },
+    });
+  });
+
+  if (service !== 'Express')
+    test('that fails behind its client’s back has failed', async () => {
+      const unhandled = thrownAtNode();
+      const { url, written } = await started();
+      await left(`${url}/api/long-broken`);
+      const [call] = await written(['call']);
+      expect(call?.attributes).toMatchObject({ error: 'TypeError' });
+      expect(unhandled).toHaveLength(service === 'Fastify' ? 0 : 1);
+    });
+
+  if (service === 'Fastify')
+    test('that is refused behind its client’s back has not failed', async () => {
+      const { url, written } = await started();
+      await left(`${url}/api/long-refused`);
+      const [call] = await written(['call', '  note', '  note']);
+      expect(call?.attributes).toMatchObject({ error: 'RequestAborted' });
+    });
 
   test('takes no trace from what is none', async () => {
     const { url, written } = await started();
@@ -258,6 +330,13 @@ describe.each(Object.entries(SERVICES))('a request to %s', (service, start) => {
     expect((await post(`${strict.url}/api/transfers/7`)).status).toBeGreaterThanOrEqual(500);
   });
 });
+
+async function* endless() {
+  for (;;) {
+    yield 'x';
+    await new Promise((resolve) => setTimeout(resolve, 5));
+  }
+}
 
 /** What Node.js would end the process by. */
 function thrownAtNode(): unknown[] {
@@ -332,6 +411,93 @@ describe('a plain listener', () => {
         return (await eventsIn(world(), journal)).map(({ attributes }) => attributes?.error);
       }, PATIENCE)
       .toEqual(['TypeError', 'TypeError']);
+  });
+
+  test('that throws is answered with 500 where Node.js catches it, as without', async () => {
+    const unhandled = thrownAtNode();
+    const { recorder, journal } = openRecorder();
+    EventEmitter.captureRejections = true;
+    const server = createServer(
+      recordListener(recorder, async () => {
+        throw new TypeError('no more');
+      }),
+    );
+    EventEmitter.captureRejections = false;
+    const url = await listening(server);
+    for (const method of ['POST', 'GET']) {
+      const signal = AbortSignal.timeout(5_000);
+      expect((await fetch(url, { method, signal })).status).toBe(500);
+    }
+    await recorder.flush();
+    expect((await eventsIn(world(), journal)).map(({ attributes }) => attributes?.error)).toEqual([
+      'TypeError',
+    ]);
+    expect(unhandled).toEqual([]);
+  });
+
+  test('keeps what was done where it fails only to tell a client who has left', async () => {
+    const unhandled = thrownAtNode();
+    const { recorder, journal } = openRecorder();
+    const url = await listening(
+      createServer(
+        recordListener(recorder, async (_, response) => {
+          await recorder.record({ type: 'note', message: 'done' });
+          await pipeline(Readable.from(endless()), response);
+        }),
+      ),
+    );
+    const leaving = request(url, { method: 'POST' }).on('error', () => {});
+    leaving.end();
+    const [response] = await once(leaving, 'response');
+    response.on('error', () => {});
+    leaving.destroy();
+    await expect.poll(() => unhandled, PATIENCE).toMatchObject([{ code: 'ERR_STREAM_PREMATURE_CLOSE' }]);
+    await recorder.flush();
+    expect(await outline(world(), journal)).toEqual(['call', '  note']);
+    const [call] = await eventsIn(world(), journal);
+    expect(call).toMatchObject({ attributes: { error: 'RequestAborted' }, payload: { status: 200 } });
+  });
+
+  test('ends with what it still does when it has answered', async () => {
+    const { recorder, journal } = openRecorder();
+    const url = await listening(
+      createServer(
+        recordListener(recorder, async (_, response) => {
+          const answered = once(response, 'close');
+          response.end('ok');
+          await answered;
+          await recorder.record({ type: 'note', message: 'behind' });
+        }),
+      ),
+    );
+    await fetch(url, { method: 'POST' });
+    await expect
+      .poll(async () => {
+        await recorder.flush();
+        return outline(world(), journal);
+      }, PATIENCE)
+      .toEqual(['call', '  note']);
+  });
+
+  test('is part of what the call around it is part of', async () => {
+    const { recorder, journal } = openRecorder();
+    const inner = recordListener(recorder, (_, response) => response.end('ok'), { name: () => 'inner' });
+    const named = recordListener(recorder, inner, { name: () => 'order', correlationId: () => 'order-7' });
+    const traced = recordListener(recorder, inner, { name: () => 'trace' });
+    const bare = recordListener(recorder, inner, { name: () => 'bare' });
+    for (const listener of [named, traced, bare]) {
+      const headers: Record<string, string> = listener === bare ? {} : { traceparent: TRACEPARENT };
+      const url = await listening(createServer(listener));
+      await fetch(url, { method: 'POST', headers });
+      if (listener === named) await fetch(url, { method: 'POST' });
+    }
+    const ids = ['order-7', 'order-7', 'order-7', 'order-7', TRACE, TRACE, null, null];
+    await expect
+      .poll(async () => {
+        await recorder.flush();
+        return (await eventsIn(world(), journal)).map(({ correlationId }) => correlationId);
+      }, PATIENCE)
+      .toEqual(ids);
   });
 
   test('is not called where nobody can say whether the request is to be recorded', async () => {

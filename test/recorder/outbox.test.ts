@@ -400,6 +400,40 @@ describe('an outbox in the application’s database', () => {
     expect(resource).toEqual({ name: 'savings', acl: { owners: ['user/jane'] } });
   });
 
+  test('outlives that its idle connections are cut, and tells of it once', async () => {
+    const { recorder, bank, events, reported } = await open();
+    const listeners = bank.listenerCount('error');
+    await Promise.all([1, 2, 3].map(() => bank.query('select pg_sleep(0.05)')));
+    await recorder.call('before', () => 1);
+    await recorder.flush();
+    const other = poolOf(String(bank.options.connectionString), 1);
+    const cut = async () => {
+      let removed = 0;
+      const count = () => void removed++;
+      bank.on('remove', count);
+      const { rowCount } = await other.query(
+        `select pg_terminate_backend(pid) from pg_stat_activity
+         where datname = current_database() and pid <> pg_backend_pid()`,
+      );
+      // Until the pool knows of each: one that it took for alive would be handed to whoever asks next.
+      await vi.waitUntil(() => removed >= Number(rowCount), { timeout: 10_000 });
+      bank.off('remove', count);
+    };
+    for (const name of ['one', 'two']) {
+      await cut();
+      await vi.waitUntil(() => reported.length > 0);
+      await recorder.call(name, () => 1);
+      await recorder.flush();
+      const codes = reported.splice(0).map(({ error }) => (error as { code?: string }).code);
+      expect(codes).toContain('57P01');
+    }
+    expect((await events()).map(({ attributes }) => attributes.function)).toEqual(['before', 'one', 'two']);
+
+    await recorder.close();
+    expect(bank.listenerCount('error')).toBe(listeners - 1);
+    reported.splice(0);
+  });
+
   test('records by itself what it could not write at the time', { timeout: 60_000 }, async () => {
     const journal = unique('journal');
     const bank = await bankDatabase();

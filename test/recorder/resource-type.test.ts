@@ -3,16 +3,18 @@ import { describe, expect, onTestFinished, test } from 'vitest';
 import { createClient } from '../../src/client/index.ts';
 import { type DeclarationsInput, defineTypes, parseDeclarations } from '../../src/events/declaration.ts';
 import {
+  type Actions,
   createRecorder,
   declarations,
   defineResourceType,
   type Recorder,
   RecorderError,
+  type RecorderOptions,
 } from '../../src/recorder/index.ts';
 import { freePort } from '../support/redis.ts';
 import { addressOf, startTcpProxy } from '../support/tcp-proxy.ts';
 import { unique, worldForFile } from '../support/world.ts';
-import { eventsIn, outline } from './support/outline.ts';
+import { type EventNode, eventsIn, outline } from './support/outline.ts';
 
 const world = worldForFile();
 const serverUrl = () => String(world().servers[0]?.url);
@@ -27,9 +29,13 @@ async function deploymentType(name = 'deployment') {
   return { type, journal };
 }
 
-function recorderAt(url = serverUrl(), subject = 'service'): Recorder {
+function recorderAt(
+  url = serverUrl(),
+  subject = 'service',
+  options: Partial<RecorderOptions> = {},
+): Recorder {
   const token = () => world().token({ subject, groups: ['admin'] });
-  const recorder = createRecorder({ url, token, onError: () => {}, closeTimeoutMs: 500 });
+  const recorder = createRecorder({ url, token, onError: () => {}, closeTimeoutMs: 500, ...options });
   onTestFinished(() => recorder.close());
   return recorder;
 }
@@ -233,15 +239,76 @@ describe('an action', () => {
     expect((await eventsIn(world(), journal))[1]?.payload).toEqual({ zone: 'b' });
   });
 
-  test('keeps its result where what is told of it cannot be found out', async () => {
-    const { type } = await deploymentType();
-    const errors: string[] = [];
-    const deployments = type.with(recorderAt(), { onError: (sentence) => errors.push(sentence) });
-    const summary = () => {
-      throw new Error('no summary');
+  test('keeps its result and its end where what is told of it cannot be found out', async () => {
+    const { type, journal } = await deploymentType();
+    const recorder = recorderAt();
+    const errors: unknown[] = [];
+    const deployments = type.with(recorder, { onError: (sentence, error) => errors.push([sentence, error]) });
+    const no = new Error('no');
+    const fails = () => {
+      throw no;
     };
-    expect(await deployments.run('start', '1', { summary }, () => 5)).toBe(5);
-    expect(errors).toEqual(['The end of deployment.start of deployment/1 could not be recorded.']);
+    expect(await deployments.run('start', '1', { summary: fails }, () => 5)).toBe(5);
+    const options = { summary: () => ({ zone: 'b' }), created: fails };
+    expect(await deployments.run('create', null, options, () => 6)).toBe(6);
+    expect(errors).toEqual([
+      ['The end of deployment.start of deployment/1 is recorded without its summary.', no],
+      ['The end of deployment.create is recorded without the resource that was created.', no],
+    ]);
+    expect(await written(recorder, journal)).toEqual([
+      'deployment.start deployment/1',
+      '  deployment.start.completed deployment/1',
+      'deployment.create',
+      '  deployment.create.completed',
+    ]);
+    expect((await eventsIn(world(), journal)).map(({ payload }) => payload)).toEqual([
+      null,
+      null,
+      null,
+      { zone: 'b' },
+    ]);
+  });
+
+  test('keeps its result where who is told of failures fails', async () => {
+    const { type } = await deploymentType();
+    const fails = () => {
+      throw new Error('no');
+    };
+    const deployments = type.with(recorderAt(), { onError: fails });
+    expect(await deployments.run('start', '1', { summary: fails }, () => 5)).toBe(5);
+  });
+
+  test('tells of its failure as a call does: without what is private, and no stack of what is expected', async () => {
+    const { type, journal } = await deploymentType();
+    const recorder = recorderAt(serverUrl(), 'service', {
+      private: ['iban'],
+      secrets: ['plate'],
+      isExpected: (error) => error instanceof RangeError,
+    });
+    const deployments = type.with(recorder);
+    const fail = (error: Error) => () => Promise.reject(error);
+    await deployments.run('start', '1', fail(new RangeError('iban="DE89" plate=B-1'))).catch(() => {});
+    await deployments.run('start', '2', fail(new Error('iban="DE89" plate=B-1'))).catch(() => {});
+    const handle = await deployments.begin('start', '3');
+    await deployments.resume(handle).fail(new RangeError('iban="DE89" plate=B-1'));
+    await deployments.runAll('stop', ['4'], { bulk: 'top' }, fail(new RangeError('iban="DE89" plate=B-1')));
+    await recorder.flush();
+    const events = await eventsIn(world(), journal);
+    expect(JSON.stringify(events)).not.toMatch(/DE89|B-1/);
+    const endOf = (ref: string | null) =>
+      events.find(({ type, resource }) => type.name.endsWith('.failed') && (resource?.ref ?? null) === ref);
+    const [expected, unexpected, resumed] = ['1', '2', '3'].map((id) => endOf(`deployment/${id}`));
+    const attributes = { error: 'RangeError', error_value: 'iban="[private]" plate=[redacted]' };
+    expect(expected).toMatchObject({ attributes, privatePayload: null });
+    expect(expected?.attributes).not.toHaveProperty('stack');
+    expect(unexpected).toMatchObject({
+      attributes: { stack: expect.stringContaining('[private]') },
+      privatePayload: null,
+    });
+    expect(resumed).toMatchObject({ attributes, privatePayload: null });
+    expect(resumed?.attributes).not.toHaveProperty('stack');
+    const failures = [{ resource: 'deployment/4', ...attributes }];
+    expect(endOf(null)).toMatchObject({ payload: { bulk: { failures } }, privatePayload: null });
   });
 
   test('that there is not is refused', async () => {
@@ -276,6 +343,29 @@ describe('an action', () => {
     expect(start).toMatchObject({ type: { name: 'deployment.start' }, parent: null, ...said });
     expect(end).toMatchObject({ type: { name: 'deployment.start.completed' }, ...said });
     expect(ofActions('stop').map(({ correlationId }) => correlationId)).toEqual(['c-1', 'c-1']);
+  });
+
+  test('within a call has its claim, unless it has an actor or a claim of its own', async () => {
+    const { type, journal } = await deploymentType();
+    const recorder = recorderAt();
+    const deployments = type.with(recorder);
+    const options = { actor: 'user/jane', activeClaim: 'group/ops', journal };
+    await recorder.call('deploy', options, async () => {
+      await deployments.run('start', '1', () => deployments.run('update', '1', () => {}));
+      await deployments.run('start', '2', { actor: 'user/joe' }, () => {});
+      await deployments.run('start', '3', { activeClaim: 'group/bank' }, () => {});
+    });
+    await recorder.flush();
+    const events = (await eventsIn(world(), journal)).filter(({ type }) => type.name !== 'call');
+    const claims = new Set(
+      events.map(({ resource, actor, activeClaim }) => [resource?.ref, actor, activeClaim].join(' ')),
+    );
+    expect([...claims]).toEqual([
+      'deployment/1 user/jane group/ops',
+      'deployment/2 user/joe ',
+      'deployment/3 user/jane group/bank',
+    ]);
+    expect(events).toHaveLength(8);
   });
 
   test('within an action hangs below its start, also of another type of resource', async () => {
@@ -422,6 +512,185 @@ test('an end that cannot be recorded yet is tried again, and changes no result',
   expect(await outline(world(), journal)).toEqual(['deployment.start deployment/1']);
   proxy.refuse(false);
   expect(await written(recorder, journal)).toHaveLength(2);
+});
+
+describe('an action under way', () => {
+  /** One that runs until it is told to end. */
+  function running(deployments: Pick<Actions<'start'>, 'run'>) {
+    let end = () => {};
+    const gate = new Promise<void>((resolve) => {
+      end = resolve;
+    });
+    let begun = () => {};
+    const begins = new Promise<void>((resolve) => {
+      begun = resolve;
+    });
+    const result = deployments.run('start', '1', async () => {
+      begun();
+      await gate;
+      return 'done';
+    });
+    return { begins, end: () => end(), result };
+  }
+
+  test('is waited for on closing, with what it does meanwhile', async () => {
+    const { type, journal } = await deploymentType();
+    const recorder = recorderAt(serverUrl(), 'service', { closeTimeoutMs: 10_000 });
+    const deployments = type.with(recorder);
+    let isClosing = () => {};
+    const closing = new Promise<void>((resolve) => {
+      isClosing = resolve;
+    });
+    const result = deployments.run('start', '1', async () => {
+      await closing;
+      await deployments.run('update', '1', () => {});
+      return 'done';
+    });
+    await expect.poll(() => outline(world(), journal)).toHaveLength(1);
+    expect(recorder.stats().calls).toBe(1);
+    const closed = recorder.close();
+    // What is none of it begins no more.
+    const late = deployments.run('stop', '2', () => {});
+    await expect(late).rejects.toMatchObject({ code: 'UNRECORDED', cause: { code: 'CLOSED' } });
+    isClosing();
+    await closed;
+    expect(await result).toBe('done');
+    expect(await outline(world(), journal)).toEqual([
+      'deployment.start deployment/1',
+      '  deployment.update deployment/1',
+      '    deployment.update.completed deployment/1',
+      '  deployment.start.completed deployment/1',
+    ]);
+    expect(recorder.stats()).toEqual({ calls: 0, buffered: 0, refused: 0 });
+  });
+
+  test('brings its end into a buffer that is full by then', { timeout: 60_000 }, async () => {
+    const { type, journal } = await deploymentType();
+    const proxy = await startTcpProxy(addressOf(serverUrl()));
+    const recorder = recorderAt(`http://127.0.0.1:${proxy.port}`, 'service', {
+      journal,
+      maxBufferedEvents: 2,
+      fullTimeoutMs: 100,
+    });
+    const errors: string[] = [];
+    const deployments = type.with(recorder, { withinMs: 500, onError: (sentence) => errors.push(sentence) });
+    const { begins, end, result } = running(deployments);
+    await begins;
+    proxy.refuse(true);
+    const note = { type: 'note', message: 'fills it' };
+    await recorder.record(note);
+    await recorder.record(note);
+    await expect(recorder.record(note)).rejects.toMatchObject({ code: 'BUFFER_FULL' });
+    // One that has not begun does not, and leaves nothing.
+    const refused = deployments.run('stop', '2', () => {});
+    await expect(refused).rejects.toMatchObject({ code: 'UNRECORDED', cause: { code: 'BUFFER_FULL' } });
+    end();
+    expect(await result).toBe('done');
+    expect(errors).toEqual([]);
+    proxy.refuse(false);
+    expect((await written(recorder, journal)).toSorted()).toEqual([
+      '  deployment.start.completed deployment/1',
+      'deployment.start deployment/1',
+      'note',
+      'note',
+    ]);
+  });
+
+  test('that goes on unrecorded without room is told of, and what it brings waits for some', async () => {
+    const { type, journal } = await deploymentType();
+    const proxy = await startTcpProxy(addressOf(serverUrl()));
+    const recorder = recorderAt(`http://127.0.0.1:${proxy.port}`, 'service', {
+      journal,
+      maxBufferedEvents: 1,
+      fullTimeoutMs: 100,
+    });
+    const errors: string[] = [];
+    const deployments = type.with(recorder, {
+      onUnrecorded: 'go on',
+      onError: (sentence) => errors.push(sentence),
+    });
+    proxy.refuse(true);
+    await recorder.record({ type: 'note', message: 'fills it' });
+    expect(await deployments.run('start', '1', () => 5)).toBe(5);
+    expect(errors).toEqual([
+      'The action goes on although the start of deployment.start of deployment/1 could not be recorded.',
+      'The end of deployment.start of deployment/1 could not be recorded.',
+    ]);
+    const done = await deployments.run('start', '2', async () => {
+      proxy.refuse(false);
+      await recorder.flush();
+      return 6;
+    });
+    expect(done).toBe(6);
+    expect((await written(recorder, journal)).toSorted()).toEqual([
+      '  deployment.start.completed deployment/2',
+      'deployment.start deployment/2',
+      'note',
+    ]);
+  });
+
+  test('that has waited for room gives up its place at its end', async () => {
+    const { type, journal } = await deploymentType();
+    const proxy = await startTcpProxy(addressOf(serverUrl()));
+    const recorder = recorderAt(`http://127.0.0.1:${proxy.port}`, 'service', {
+      journal,
+      maxBufferedEvents: 1,
+      fullTimeoutMs: 20_000,
+    });
+    proxy.refuse(true);
+    await recorder.record({ type: 'note', message: 'fills it' });
+    const deployments = type.with(recorder);
+    const waiting = Promise.all(['1', '2', '3'].map((id) => deployments.run('start', id, () => id)));
+    proxy.refuse(false);
+    expect(await waiting).toEqual(['1', '2', '3']);
+    expect(await written(recorder, journal)).toHaveLength(7);
+  });
+
+  test('within a call takes no room from the calls that wait for it', async () => {
+    const { type, journal } = await deploymentType();
+    const proxy = await startTcpProxy(addressOf(serverUrl()));
+    const recorder = recorderAt(`http://127.0.0.1:${proxy.port}`, 'service', {
+      journal,
+      maxBufferedEvents: 1,
+      fullTimeoutMs: 20_000,
+      markers: false,
+    });
+    proxy.refuse(true);
+    await recorder.record({ type: 'note', message: 'fills it' });
+    const call = recorder.call('waits', () => type.with(recorder).run('start', '1', () => 'done'));
+    proxy.refuse(false);
+    // The call has the only place until it ends.
+    expect(await call).toBe('done');
+    await recorder.flush();
+    expect(await outline(world(), journal)).toHaveLength(4);
+  });
+
+  test('is not what goes on behind its end: that begins no more when the recorder is closed', async () => {
+    const { type, journal } = await deploymentType();
+    const recorder = recorderAt();
+    const deployments = type.with(recorder);
+    let close = () => {};
+    const closing = new Promise<void>((resolve) => {
+      close = resolve;
+    });
+    let behind: Promise<unknown> = Promise.resolve();
+    await deployments.run('start', '1', () => {
+      behind = closing.then(() => deployments.run('stop', '1', () => {})).catch((error: unknown) => error);
+    });
+    const closed = recorder.close();
+    close();
+    expect(await behind).toMatchObject({ code: 'UNRECORDED', cause: { code: 'CLOSED' } });
+    await closed;
+    expect(await outline(world(), journal)).toHaveLength(2);
+  });
+});
+
+test('actions are bound to a recorder of our own', () => {
+  // What a caller without types may give.
+  const stranger = { current: () => null } as unknown as Recorder;
+  expect(() => defineResourceType('deployment').with(stranger)).toThrow(
+    expect.objectContaining({ code: 'BAD_INPUT' }),
+  );
 });
 
 test('an end that will never be recorded changes no result', async () => {
@@ -602,6 +871,68 @@ describe('one action on many resources', () => {
     expect(await written(recorder, journal)).toEqual(expected);
     const ids = new Set((await eventsIn(world(), journal)).map(({ correlationId }) => correlationId));
     expect([...ids]).toEqual([expect.any(String)]);
+  });
+
+  function bulkOf<T>(event: EventNode | undefined): T {
+    return (event?.payload as { bulk: T } | undefined)?.bulk as T;
+  }
+
+  test.each([
+    ['top', 150, 0],
+    ['both', 70, 2],
+  ] as const)(
+    'names as many of them as there is room for, and says how many it leaves out: %s',
+    async (bulk, count, toldOf) => {
+      const { type, journal } = await deploymentType();
+      const recorder = recorderAt(serverUrl(), 'service', { maxValueChars: 2_000 });
+      const ids = Array.from({ length: count }, (_, nth) => `deployment/${String(nth).padStart(36, '0')}`);
+      const deployments = type.with(recorder, { bulk });
+      await deployments.runAll('stop', ids, { concurrency: 20 }, async (ref) => {
+        if (ref.endsWith('1')) throw new Error('It does not react: '.repeat(20));
+        if (ref.endsWith('2')) throw new RangeError('no');
+      });
+      await recorder.flush();
+      const events = await eventsIn(world(), journal);
+      const [top] = events;
+      const last = events.findLast(({ parent }) => parent?.id === top?.id);
+      expect(JSON.stringify(events)).not.toContain('[cut');
+
+      const start = bulkOf<{ resources: string[]; left_out: number }>(top);
+      expect(start).toEqual({
+        count: ids.length,
+        resources: expect.any(Array),
+        left_out: expect.any(Number),
+      });
+      expect(start.resources).toEqual(ids.slice(0, start.resources.length));
+      expect(start.resources.length).toBeGreaterThan(35);
+      expect(start.resources.length + start.left_out).toBe(ids.length);
+
+      const end = bulkOf<{ failures: { resource: string; error_value?: string }[]; left_out?: number }>(last);
+      const failed = ids.filter((ref) => /[12]$/.test(ref));
+      const { failures, left_out = 0, ...counts } = end;
+      expect(counts).toEqual({
+        count: ids.length,
+        completed: ids.length - failed.length,
+        failed: failed.length,
+      });
+      const named = failures.map(({ resource }) => resource);
+      expect(named).toEqual(failed.slice(0, named.length));
+      expect(named.length + left_out).toBe(failed.length);
+      expect(named.length).toBeGreaterThan(10);
+      // Which they are comes before what each has said.
+      const told = failures.filter(({ error_value }) => error_value !== undefined);
+      expect(told).toEqual(failures.slice(0, toldOf));
+    },
+  );
+
+  test('names them all where there is room for them', async () => {
+    const { type, journal } = await deploymentType();
+    const recorder = recorderAt();
+    const ids = Array.from({ length: 250 }, () => `deployment/${crypto.randomUUID()}`);
+    await type.with(recorder, { bulk: 'top' }).runAll('stop', ids, () => {});
+    await recorder.flush();
+    const [start] = await eventsIn(world(), journal);
+    expect(start?.payload).toEqual({ bulk: { count: 250, resources: ids } });
   });
 
   test('goes by several at a time', async () => {

@@ -86,6 +86,30 @@ describe('a text', () => {
     ['-----BEGIN CERTIFICATE-----', '-----BEGIN CERTIFICATE-----'],
   ])('loses tokens and keys: %s', (given, safe) => expect(text(given)).toBe(safe));
 
+  const HEADERS =
+    'POST /x HTTP/1.1\r\nX-Api-Key: sk XYZZY\r\nAuthorization: Token XYZZY\r\nHost: a:80\r\n\r\n';
+  const SAFE_HEADERS =
+    'POST /x HTTP/1.1\r\nX-Api-Key: [redacted]\r\nAuthorization: [redacted]\r\nHost: a:80\r\n\r\n';
+  test.each([
+    [HEADERS, SAFE_HEADERS],
+    [JSON.stringify({ a: HEADERS, b: 1 }), JSON.stringify({ a: SAFE_HEADERS, b: 1 })],
+    ['HTTP/1.1 200 OK\nPassword: XY ZZY\nServer: a', 'HTTP/1.1 200 OK\nPassword: [redacted]\nServer: a'],
+    ['> x-api-key: XY ZZY\n> accept: */*', '> x-api-key: [redacted]\n> accept: */*'],
+    ['Cookie: a=XYZZY; b=XYZZY', 'Cookie: [redacted]'],
+    ['Authorization: Bearer XYZZY', 'Authorization: Bearer [redacted]'],
+    ['sent:\nAuthorization: Digest username="XYZZY"', 'sent:\nAuthorization: [redacted]'],
+    ['"a\\r\\nX-Api-Key: XY\\"ZZY\\r\\nb"', '"a\\r\\nX-Api-Key: [redacted]\\r\\nb"'],
+    ['password: must have 8 characters\ntoken: expired', 'password: must have 8 characters\ntoken: expired'],
+    ['X-Request-Id: 7\nX-Api-Key:\n', 'X-Request-Id: 7\nX-Api-Key:\n'],
+  ])('loses headers of HTTP: %j', (given, safe) => expect(text(given)).toBe(safe));
+
+  test.each([
+    ['Failing row contains (1, XYZZY, (XY)\nZZY).', 'Failing row contains [redacted]'],
+    ['refused: failing row contains (XYZZY', 'refused: failing row contains [redacted]'],
+    ['Failing row contains [redacted]', 'Failing row contains [redacted]'],
+    ['The basket contains (some) eggs', 'The basket contains (some) eggs'],
+  ])('loses rows: %j', (given, safe) => expect(text(given)).toBe(safe));
+
   test('knows the names of the application', () => {
     expect(createRedactor({ secrets: ['iban'] }).text('a?iban=DE1')).toBe('a?iban=[redacted]');
   });
@@ -124,6 +148,8 @@ describe('a text', () => {
       'token=',
     ],
     ['Key (', ')=(', 'Key (a)=(', 'Key (pin)=(', 'pin=(', 'pin: 1', 'pin: {', 'pin: new A("'],
+    ['\nX-Api-Key: ', '\\nX-Api-Key: ', '\\r\\n', '\nCookie:', '\\nCookie: \\', '> ', '\n> a-'],
+    ['Failing row contains (', 'failing row contains '],
     ['-----BEGIN ', '-----BEGIN PRIVATE KEY-----', '-----BEGIN RSA PRIVATE KEY-----\n'],
   ])('is looked through in no time, however it is made: %s', (...parts) => {
     for (const part of parts) {

@@ -1,6 +1,6 @@
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
-import { GraphQLError } from 'graphql';
+import { GraphQLError, GraphQLScalarType } from 'graphql';
 import { createSchema, createYoga, type Plugin } from 'graphql-yoga';
 import { describe, expect, onTestFinished, test } from 'vitest';
 import { createRecorder, type Recorder } from '../../src/recorder/index.ts';
@@ -23,7 +23,27 @@ const typeDefs = /* GraphQL */ `
     pay(amount: Int!): String!
     order(input: OrderInput!): String
     ping: String
+    open: Account
+    enter(pin: Int!): String
+    enterPin(input: PinInput!): String
+    move(to: Place!): String
   }
+  type Account {
+    id: Int!
+    photo: String
+    photos: [Photo]
+    owner: Owner!
+  }
+  type Photo {
+    url: String!
+  }
+  type Owner {
+    name: String!
+  }
+  input PinInput {
+    pin: Int!
+  }
+  scalar Place
   input OrderInput {
     kind: Kind!
     items: [Item!]!
@@ -96,7 +116,23 @@ async function startService(
           }
           throw new TypeError('secret of the house');
         },
+        open: async () => {
+          await record('opened');
+          return { id: 1, photos: [{ url: 'a' }, {}, {}], owner: {} };
+        },
+        enter: () => 'entered',
       },
+      Account: {
+        photo: () => {
+          throw new TypeError('The photos are away: token=XYZZY');
+        },
+      },
+      Place: new GraphQLScalarType({
+        name: 'Place',
+        parseValue(value) {
+          throw new RangeError(`There is no place ${value}`);
+        },
+      }),
       Subscription: {
         ticks: {
           subscribe: async function* () {
@@ -128,6 +164,9 @@ async function startService(
     });
   return {
     send,
+    recorder,
+    /** Without a server. */
+    yoga,
     async ask(query: string, more: object = {}, headers: Record<string, string> = {}): Promise<Answer> {
       return (await send({ query, ...more }, headers)).json() as Promise<Answer>;
     },
@@ -294,6 +333,88 @@ describe('a mutation', () => {
     });
   });
 
+  test('that could not show all of what it did has not failed, and says what it could not', async () => {
+    const service = await startService();
+    expect(await service.ask('mutation { o: open { id photo photos { url } } }')).toMatchObject({
+      data: { o: { id: 1, photo: null, photos: [{ url: 'a' }, null, null] } },
+      errors: [{}, {}, {}],
+    });
+    const { lines, events } = await service.written();
+    expect(lines).toEqual(['call', '  note']);
+    expect(events[0]?.attributes).toMatchObject({
+      error_value: expect.arrayContaining([
+        { path: ['o', 'photo'], message: 'The photos are away: token=[redacted]' },
+        { path: ['o', 'photos', 1, 'url'], message: expect.stringContaining('Photo.url') },
+      ]),
+      result_length: expect.any(Number),
+    });
+    expect(events[0]?.attributes).not.toHaveProperty('error');
+  });
+
+  test.each([
+    [
+      'nothing is left of a field that was asked for',
+      'mutation { open { owner { name } } }',
+      'Cannot return null for non-nullable field Owner.name.',
+    ],
+    [
+      'a field that was asked for has failed',
+      'mutation { open { photo } fail(how: "badly") }',
+      'secret of the house',
+    ],
+  ])('has failed where %s', async (_, query, said) => {
+    const service = await startService();
+    await service.ask(query);
+    const { lines, events } = await service.written();
+    expect(lines).toEqual(['call']);
+    expect(events[0]?.attributes).toMatchObject({ error: expect.any(String), error_value: said });
+  });
+
+  test.each([
+    ['mutation ($pin: Int!) { enter(pin: $pin) }', { pin: '4711x' }, '$pin'],
+    ['mutation ($input: PinInput!) { enterPin(input: $input) }', { input: { pin: '4711x' } }, '$input'],
+    ['mutation ($input: PinInput!) { enterPin(input: $input) }', { input: { pin: 1, a: '4711x' } }, '$input'],
+    ['mutation ($to: Place!) { move(to: $to) }', { to: '4711x\n    at home (/4711x:1:1)' }, '$to'],
+  ])('tells nothing of a value that does not fit: %s', async (query, variables, name) => {
+    const service = await startService();
+    const { errors } = await service.ask(query, { variables });
+    expect(errors).toHaveLength(1);
+    const [call] = (await service.written()).events;
+    const { params: _, ...told } = call?.attributes ?? {};
+    expect(JSON.stringify(told)).not.toContain('4711x');
+    expect(told).toMatchObject({
+      error: 'GraphQLError',
+      error_value: {
+        message: `Variable "${name}" got invalid value [redacted]`,
+        locations: [{ line: 1, column: 11 }],
+      },
+    });
+    expect(told).not.toHaveProperty('where');
+  });
+
+  test('is part of what the call around it is part of', async () => {
+    const service = await startService();
+    const ask = (headers: Record<string, string>) =>
+      service.yoga.fetch('http://bank/graphql', {
+        method: 'POST',
+        headers: { 'content-type': 'application/json', ...headers },
+        body: JSON.stringify({ query: 'mutation { ping }' }),
+      });
+    await service.recorder.call('order', { correlationId: 'order-7' }, async () => {
+      await ask({});
+      await ask({ traceparent: TRACEPARENT });
+    });
+    await service.recorder.call('none', () => ask({ traceparent: TRACEPARENT }));
+    const { events } = await service.written();
+    expect(events.map(({ correlationId }) => correlationId)).toEqual([
+      'order-7',
+      'order-7',
+      'order-7',
+      null,
+      TRACE,
+    ]);
+  });
+
   test('with a correlation id of its own is not found by its trace', async () => {
     const service = await startService({ correlationId: () => 'order-7' });
     await service.ask('mutation { pay(amount: 1) }', {}, { traceparent: TRACEPARENT });
@@ -353,6 +474,7 @@ describe('a mutation', () => {
           const whole = await executeFn(args);
           return (async function* () {
             yield whole as object;
+            yield { errors: [new GraphQLError('no photo', { path: ['pay', 'photo'] })] };
             yield { errors: [new GraphQLError('too late')] };
           })();
         });
@@ -367,6 +489,26 @@ describe('a mutation', () => {
     const { lines, events } = await service.written();
     expect(lines).toEqual(['call']);
     expect(events[0]?.attributes?.error_value).toMatchObject({ message: 'too late' });
+  });
+
+  test('that answers in parts tells what it could not show in a later one', async () => {
+    const stream: Plugin = {
+      onExecute({ executeFn, setExecuteFn }) {
+        setExecuteFn(async (args) => {
+          const whole = await executeFn(args);
+          return (async function* () {
+            yield whole as object;
+            yield { errors: [new GraphQLError('no photo', { path: ['pay', 'photo'] })] };
+          })();
+        });
+      },
+    };
+    const service = await startService({}, { plugins: [stream] });
+    const query = 'mutation { pay(amount: 1) }';
+    await (await service.send({ query }, { accept: 'text/event-stream' })).text();
+    const { lines, events } = await service.written();
+    expect(lines).toEqual(['call', '  note']);
+    expect(events[0]?.attributes?.error_value).toEqual([{ path: ['pay', 'photo'], message: 'no photo' }]);
   });
 
   test('ends when who asked for parts of it leaves', async () => {

@@ -42,7 +42,7 @@ export type SetExpression =
   /** Terms from `from` up to but without `before`; there may be too many of them to look at. */
   | { readonly set: 'range'; readonly from: Term; readonly before: Term }
   | { readonly set: 'position'; readonly position: number }
-  /** By what each chunk spans; a chunk that spans more holds events outside too. */
+  /** By when they occurred, to the millisecond; or by what each chunk spans, where one that spans more holds others too. */
   | {
       readonly set: 'time';
       readonly field: 'occurredAt' | 'recordedAt';
@@ -134,11 +134,7 @@ function planCondition(
       case 'words':
         return planWords(part.all, visible);
       case 'time':
-        return {
-          met: { set: 'time', field: part.field, from: part.from, before: part.before },
-          unmet: ALL,
-          exact: false,
-        };
+        return planTime(part);
       case 'tree':
         return planTree(part.relation, part.id, named.get(part.id));
       case 'attribute': {
@@ -155,6 +151,12 @@ function planCondition(
     }
   };
   return plan(condition);
+}
+
+function planTime({ field, from, before }: Extract<Condition, { on: 'time' }>): Planned {
+  const set: SetExpression = { set: 'time', field, from, before };
+  // Of when events were recorded there is no column.
+  return field === 'occurredAt' ? exactly(set) : atMost(set);
 }
 
 function planText(field: TextField, test: TextTest): Planned {

@@ -8,6 +8,9 @@
  * chunks fill a page.
  *
  * Rounds grow eightfold: a page that is found at once reads little, a long walk makes few round trips.
+ *
+ * A time is known by what each chunk spans. Chunks that lie across one of its ends are cut by their column
+ * (columns.ts), read in the round in which they come up and only where the rest of the plan leaves something.
  */
 import type pg from 'pg';
 import { sqlTime } from '../filter/filter-sql.ts';
@@ -26,6 +29,7 @@ import {
   ordinalOf,
   unite,
 } from './bits.ts';
+import { decodeTimes, readColumns } from './columns.ts';
 import type { Plan, SetExpression } from './plan.ts';
 import type { Term } from './term.ts';
 
@@ -56,15 +60,25 @@ type Resolved =
   | { readonly set: 'unknown' }
   | { readonly set: 'term'; readonly term: Term }
   | { readonly set: 'chunks'; readonly chunks: ReadonlyMap<number, Bits> }
+  | { readonly set: 'time'; readonly time: TimeSet }
   | { readonly set: 'and' | 'or'; readonly of: readonly Resolved[] }
   | { readonly set: 'not'; readonly of: Resolved };
+
+interface TimeSet {
+  readonly from: number;
+  readonly before: number;
+  /** The chunks with members, and whether all in it are. */
+  readonly chunks: ReadonlyMap<number, 'whole' | 'part'>;
+}
 
 /** Every member of the plan has one of these terms, or stands in one of these chunks. */
 interface Guide {
   readonly terms: readonly Term[];
-  readonly chunks: readonly ReadonlyMap<number, Bits>[];
+  readonly chunks: readonly ReadonlyMap<number, unknown>[];
 }
 
+/** Chunks whose columns are read at once: 4,096 times are 28 kB. */
+const CUT_TOGETHER = 32;
 const FIRST_ROUND = 16;
 const GROWTH = 8;
 const LARGEST_ROUND = 1_024;
@@ -100,7 +114,7 @@ export async function openSearch(
         return found;
       }
       case 'time':
-        return { set: 'chunks', chunks: await chunksWithin(pool, journalId, expression, first, last) };
+        return { set: 'time', time: await resolveTime(pool, journalId, expression, first, last) };
       case 'position': {
         const bits = noBits();
         addBit(bits, ordinalOf(expression.position));
@@ -121,21 +135,42 @@ export async function openSearch(
     direction === 'falling' ? first : last,
   );
 
-  const hitsIn = (chunk: number): Bits => {
-    const hits = evaluate(resolved, chunk, (term) => rows.bits(term, chunk), true);
+  const times = timesIn(resolved);
+  const straddles = (chunk: number) => times.some(({ chunks }) => chunks.get(chunk) === 'part');
+
+  /** @param occurredAt of the chunk's events, where it is known: else those at the ends of a time count as unknown. */
+  const hitsIn = (chunk: number, occurredAt?: Float64Array): ChunkHits => {
+    const bits = evaluate(resolved, chunk, (term) => rows.bits(term, chunk), occurredAt, true);
     if (chunk === first || chunk === last) {
       const from = chunk === first ? ordinalOf(span.from) : 0;
       const to = chunk === last ? ordinalOf(span.to) : CHUNK_SIZE - 1;
-      intersect(hits, bitsBetween(from, to));
+      intersect(bits, bitsBetween(from, to));
     }
-    return hits;
+    return { chunk, bits };
   };
+  const hasHits = ({ bits }: ChunkHits) => !isEmpty(bits);
 
   async function* rounds(): AsyncGenerator<ChunkHits[]> {
     if (span.from > span.to) return;
     for await (const chunks of guidedChunks(resolved, rows, direction, first, last)) {
       await rows.lookUp(terms, chunks);
-      yield chunks.map((chunk) => ({ chunk, bits: hitsIn(chunk) })).filter(({ bits }) => !isEmpty(bits));
+      const hits = chunks.map((chunk) => hitsIn(chunk)).filter(hasHits);
+      if (!hits.some(({ chunk }) => straddles(chunk))) yield hits;
+      else yield* cut(hits);
+    }
+  }
+
+  async function* cut(hits: readonly ChunkHits[]): AsyncGenerator<ChunkHits[]> {
+    for (let at = 0; at < hits.length; at += CUT_TOGETHER) {
+      const together = hits.slice(at, at + CUT_TOGETHER);
+      const open = together.map(({ chunk }) => chunk).filter(straddles);
+      const columns = await readColumns(pool, journalId, ['occurredAt'], open, span.to);
+      yield together
+        .map((known) => {
+          const column = columns.get(known.chunk)?.get('occurredAt');
+          return column === undefined ? known : hitsIn(known.chunk, decodeTimes(column));
+        })
+        .filter(hasHits);
     }
   }
 
@@ -194,6 +229,8 @@ function guidesOf(expression: Resolved): Guide[] {
       return [{ terms: [expression.term], chunks: [] }];
     case 'chunks':
       return [{ terms: [], chunks: [expression.chunks] }];
+    case 'time':
+      return [{ terms: [], chunks: [expression.time.chunks] }];
     case 'and':
       return expression.of.flatMap(guidesOf);
     case 'or': {
@@ -221,14 +258,30 @@ function termsIn(expression: Resolved): Term[] {
   }
 }
 
+function timesIn(expression: Resolved): TimeSet[] {
+  switch (expression.set) {
+    case 'time':
+      return [expression.time];
+    case 'and':
+    case 'or':
+      return expression.of.flatMap(timesIn);
+    case 'not':
+      return timesIn(expression.of);
+    default:
+      return [];
+  }
+}
+
 /**
  * @param bitsOf undefined where the term has no row: of the many claims of a viewer most are found nowhere.
+ * @param occurredAt undefined where nobody has asked for it yet.
  * @param widens whether more members here mean more in the result; `not` turns it around.
  */
 function evaluate(
   expression: Resolved,
   chunk: number,
   bitsOf: (term: Term) => Bits | undefined,
+  occurredAt: Float64Array | undefined,
   widens: boolean,
 ): Bits {
   switch (expression.set) {
@@ -244,10 +297,22 @@ function evaluate(
       const bits = expression.chunks.get(chunk);
       return bits === undefined ? noBits() : bits.slice();
     }
+    case 'time': {
+      const { chunks, from, before } = expression.time;
+      const members = chunks.get(chunk);
+      if (members === undefined) return noBits();
+      if (members === 'whole') return allBits();
+      if (occurredAt === undefined) return widens ? allBits() : noBits();
+      const bits = noBits();
+      occurredAt.forEach((time, ordinal) => {
+        if (time >= from && time < before) addBit(bits, ordinal);
+      });
+      return bits;
+    }
     case 'and': {
       const bits = allBits();
       for (const part of expression.of) {
-        intersect(bits, evaluate(part, chunk, bitsOf, widens));
+        intersect(bits, evaluate(part, chunk, bitsOf, occurredAt, widens));
         if (isEmpty(bits)) break;
       }
       return bits;
@@ -255,13 +320,14 @@ function evaluate(
     case 'or': {
       const bits = noBits();
       for (const part of expression.of) {
-        const more = part.set === 'term' ? bitsOf(part.term) : evaluate(part, chunk, bitsOf, widens);
+        const more =
+          part.set === 'term' ? bitsOf(part.term) : evaluate(part, chunk, bitsOf, occurredAt, widens);
         if (more !== undefined) unite(bits, more);
       }
       return bits;
     }
     case 'not':
-      return invert(evaluate(expression.of, chunk, bitsOf, !widens));
+      return invert(evaluate(expression.of, chunk, bitsOf, occurredAt, !widens));
   }
 }
 
@@ -408,20 +474,30 @@ async function firstTerms(
   return rows.map(({ term }) => term);
 }
 
-/** The chunks that span any of the time; whether all of their events lie within it is not asked. */
-async function chunksWithin(
+/**
+ * The chunks that span any of the time. What they span is what all their events do, those that are not in the
+ * index yet included: a chunk is taken for whole too rarely, never too often.
+ */
+async function resolveTime(
   pool: pg.Pool,
   journalId: number,
   { field, from, before }: Extract<SetExpression, { set: 'time' }>,
   first: number,
   last: number,
-): Promise<Map<number, Bits>> {
+): Promise<TimeSet> {
   const column = field === 'occurredAt' ? 'occurred_at' : 'recorded_at';
-  const { rows } = await pool.query<{ chunk: number }>({
+  const { rows } = await pool.query<{ chunk: number; whole: boolean }>({
     name: `index-${column}`,
-    text: `select chunk from journal_chunk
+    text: `select chunk, min_${column} >= $4::timestamptz and max_${column} < $5::timestamptz as whole
+      from journal_chunk
       where journal_id = $1 and chunk between $2 and $3 and max_${column} >= $4::timestamptz and min_${column} < $5::timestamptz`,
     values: [journalId, first, last, sqlTime(from), sqlTime(before)],
   });
-  return new Map(rows.map(({ chunk }) => [chunk, allBits()]));
+  // Without a column a chunk cannot be cut: the plan is not exact, and the events are asked.
+  const isWhole = (whole: boolean) => whole || field === 'recordedAt';
+  return {
+    from,
+    before,
+    chunks: new Map(rows.map(({ chunk, whole }) => [chunk, isWhole(whole) ? 'whole' : 'part'])),
+  };
 }

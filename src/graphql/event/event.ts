@@ -26,6 +26,7 @@ import {
   type EventEdge,
   PageInfoType,
 } from './connection.ts';
+import { VisibilityLevelEnum } from './visibility.ts';
 
 export const EventType = builder.objectRef<SeenEvent>('Event');
 export const EventConnectionType = builder.objectRef<EventConnection>('EventConnection');
@@ -145,6 +146,12 @@ EventType.implement({
       description:
         'Whether its actor sees it too, with attributes and payload, whatever the resource’s ACL says.',
       resolve: ({ event }) => event.visibleToActor,
+    }),
+    visibility: t.field({
+      extensions: SHARED,
+      type: VisibilityLevelEnum,
+      description: 'How much of it the viewer sees.',
+      resolve: ({ level }) => level,
     }),
     sessionId: t.id({
       extensions: SHARED,

@@ -168,18 +168,29 @@ function wordingOf(
   { operation, schema }: GraphQLResolveInfo,
 ): Wording {
   const { operation: what, print } = opened(outlet);
-  const { document, operationName, variableValues } = what;
-  const { shared, variables: used } = selectionOf(schema, document, operation);
+  const { operationName } = what;
+  const { shared, variables, document } = selectionOf(schema, what.document, operation);
+  const given = what.variableValues ?? {};
   // One that is left out is not the same as null: it has its default.
-  const said = Object.fromEntries(used.map((name) => [name, variableValues?.[name]]));
+  const variableValues = Object.fromEntries(
+    variables.filter((name) => Object.hasOwn(given, name)).map((name) => [name, given[name]]),
+  );
   return {
-    key: short(JSON.stringify([nameOf(document), operationName, said])),
+    key: short(JSON.stringify([nameOf(what.document), operationName, variableValues])),
     shared,
     unit,
     word(delivery, viewer) {
       const value = unit === 'event' ? delivery.events[0] : delivery;
       const context = new Context(core, shared ? anyoneLike(viewer) : viewer, { shared });
-      const result = execute({ ...what, rootValue: { value }, contextValue: context });
+      const rootValue = { value };
+      const result = execute({
+        schema,
+        document,
+        operationName,
+        variableValues,
+        rootValue,
+        contextValue: context,
+      });
       return result instanceof Promise ? result.then(accepted).then(print) : print(result);
     },
   };

@@ -3,14 +3,20 @@ import { isAdmin, type Principal } from '../../access/principal.ts';
 import { checkToken } from '../../access/revocation.ts';
 import { EventreeError } from '../../base/errors.ts';
 import type { Attribute } from '../../events/attribute.ts';
+import type { EventFilterInput } from '../../events/filter/filter.ts';
+import { unwritten } from '../../events/journal.ts';
 import type { EventType, EventTypeAttribute, Registry } from '../../events/registry.ts';
 import { AttributeKindEnum, builder, CategoryEnum, SeverityEnum } from '../builder.ts';
 import type { Context, Core } from '../context.ts';
+import { EventFilter } from '../event/filter.ts';
 import { SHARED } from '../sharing.ts';
 
 export const EventTypeType = builder.objectRef<EventType>('EventType');
 const EventTypeAttributeType = builder.objectRef<EventTypeAttribute>('EventTypeAttribute');
 const AttributeType = builder.objectRef<Attribute>('Attribute');
+
+/** What counting weighs, in fields; see policy.ts. */
+const COST_OF_COUNT = 500;
 
 EventTypeType.implement({
   description: 'A declared kind of event, with what its events fall back to.',
@@ -93,6 +99,18 @@ AttributeType.implement({
       extensions: SHARED,
       description: 'Whether only owners of an event’s resource see it.',
     }),
+    eventCount: t.int({
+      nullable: true,
+      extensions: { complexity: COST_OF_COUNT },
+      description:
+        'How many events have it that match and that the viewer may see with it: a private attribute counts for owners of the resource only. Null where it is not indexed.',
+      args: {
+        journal: t.arg.string({ required: true, defaultValue: 'main' }),
+        filter: t.arg({ type: EventFilter }),
+      },
+      resolve: ({ name, indexed }, args, context) =>
+        indexed ? context.inTurn(() => countWith(name, args, context)) : null,
+    }),
   }),
 });
 
@@ -115,6 +133,23 @@ builder.queryFields((t) => ({
     resolve: async (_, __, context) => [...(await inForce(context)).attributes.values()],
   }),
 }));
+
+interface CountArgs {
+  readonly journal: string;
+  readonly filter?: EventFilterInput | null | undefined;
+}
+
+/** How many events have the attribute. */
+async function countWith(
+  name: string,
+  { journal: journalName, filter }: CountArgs,
+  { core: { reader, journals }, principal }: Context,
+): Promise<number> {
+  const having = { attributes: [{ name, exists: true }] };
+  const condition = await reader.filter(filter == null ? having : { and: [having, filter] });
+  const journal = (await journals.find(journalName)) ?? unwritten(journalName);
+  return reader.count({ journal, filter: condition }, principal);
+}
 
 async function inForce({ core, principal }: Context): Promise<Registry> {
   const registry = await core.registry.refresh();

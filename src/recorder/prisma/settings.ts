@@ -4,7 +4,8 @@ import type { AclLists } from '../../outbox/parcel.ts';
 import type { Queryable } from '../../outbox/statement.ts';
 import { RecorderError } from '../errors.ts';
 import type { Recorder } from '../recorder.ts';
-import { type Model, type Models, type Row, referring } from './models.ts';
+import { secretNames } from '../secret-names.ts';
+import { type Model, type Models, modelNamed, type Row, referring } from './models.ts';
 
 export interface EventreeOptions {
   /** One with an outbox in the application's database: events are written in its transactions. */
@@ -18,7 +19,10 @@ export interface EventreeOptions {
 export interface ModelOptions {
   /** Of resources; the model's name, as `bank-account`. */
   readonly type?: string;
-  /** Whole reference of the row's resource, as `account/7`. Left out: the type, and the key's values. */
+  /**
+   * Whole reference of the row's resource, as `account/7`. Left out: the type, and the key's values; so it is needed
+   * where those are secret or private.
+   */
   readonly resource?: (row: Row) => string;
   /** Of the resource. */
   readonly name?: (row: Row) => string | null;
@@ -89,6 +93,7 @@ export function readSettings(
     const read = isFree ? model.fields.keys() : [...(plan?.fields ?? []), ...linking];
     reads.set(model.name, [...new Set(read)]);
   }
+  for (const [name, plan] of plans) checkLinks(modelNamed(models, name), plan, { models, plans });
   return { recorder, models, plans, shown, reads, maxRows };
 }
 
@@ -127,16 +132,41 @@ function planOf(model: Model, options: ModelOptions): Plan {
   const isList = (value: unknown): value is readonly string[] => Array.isArray(value);
   const except = fields === undefined || isList(fields) ? new Set<string>() : check(fields.except);
   const chosen = isList(fields) ? check(fields) : new Set(all.filter((field) => !except.has(field)));
+  const [hidden, secret] = [check(options.private), check(options.secret)];
+  // A reference stands in the clear: as resource, in messages and links, and in what others ask for.
+  const shown = model.key.find((field) => isSecret(field) || secret.has(field) || hidden.has(field));
+  if (resource === null && shown !== undefined) {
+    const what = hidden.has(shown) ? 'private' : 'secret';
+    throw bad(
+      `${model.name} is known by ${shown}, which is ${what} and would stand in its references: give \`resource\` for ${model.name}, by something else.`,
+    );
+  }
   return {
     fields: new Set([...chosen].filter((field) => model.fields.has(field))),
     links: new Set([...chosen].filter((field) => !model.fields.has(field))),
-    private: check(options.private),
-    secret: check(options.secret),
+    private: hidden,
+    secret,
     name,
     acl,
     resource: (row) => (resource === null ? defaultRef(type, model, row) : checkedRef(resource(row), model)),
   };
 }
+
+/** What a row is linked to is told by references, also to rows of which nothing else is recorded. */
+function checkLinks(model: Model, plan: Plan, { models, plans }: Pick<Settings, 'models' | 'plans'>): void {
+  for (const link of plan.links) {
+    const to = model.relations.get(link)?.to as string;
+    if (plans.has(to) || plan.secret.has(link) || isSecret(link)) continue;
+    const shown = modelNamed(models, to).key.find(isSecret);
+    if (shown === undefined) continue;
+    throw bad(
+      `${model.name}.${link} leads to ${to}, which is known by ${shown}, a secret: record ${to} with a \`resource\`, or leave ${link} out of the fields.`,
+    );
+  }
+}
+
+/** By its name. Names of the recorder's own are not known here. */
+const isSecret = secretNames([]);
 
 const TYPE = /^[A-Za-z][A-Za-z0-9_.-]{0,63}$/;
 const REFERENCE = /^[A-Za-z][A-Za-z0-9_.-]{0,63}\/(?!\s)[^\p{Cc}]+(?<!\s)$/u;

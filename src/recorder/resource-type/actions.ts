@@ -14,9 +14,10 @@ import type { NewEvent } from '../../client/event.ts';
 import { newEventId } from '../../client/record.ts';
 import { RecorderError } from '../errors.ts';
 import type { Recorder } from '../recorder.ts';
-import { defined, type Said, type Surroundings, surroundings, within } from './around.ts';
-import { type BulkOutcome, bulkEnd, MOST_NAMED, settleAll } from './bulk.ts';
-import { elapsed, failureOf, isTaken, refusalOf, settle, UNRECORDED } from './end.ts';
+import { insideOf, type Work } from '../work.ts';
+import { defined, isWithin, type Said, type Surroundings, surroundings, within } from './around.ts';
+import { type BulkOutcome, bulkEnd, bulkStart, settleAll } from './bulk.ts';
+import { elapsed, failureOf, isTaken, mayBeThere, settle, UNRECORDED } from './end.ts';
 import type { Outcome } from './events.ts';
 import { below, placed } from './place.ts';
 import type { ResourceType } from './resource-type.ts';
@@ -28,7 +29,7 @@ export interface BindingOptions<Event extends string = string> extends SwitchOpt
    * thrown. With `go on` it is; `onError` is told, and its start is recorded with its end, once that can be.
    */
   readonly onUnrecorded?: 'refuse' | 'go on';
-  /** How long the start may take to be recorded, in ms; 10 s. */
+  /** How long the start may take to be recorded, once there is room, in ms; 10 s. */
   readonly withinMs?: number;
   /** What `runAll` records: one event on top, one for each resource, or these below that one, as by default. */
   readonly bulk?: BulkEvents;
@@ -144,8 +145,15 @@ export function bindActions<Action extends string>(
   layers: readonly BindingOptions[],
 ): Actions<Action> {
   const settings: BindingOptions = Object.assign({}, ...layers.map(defined));
-  const { onUnrecorded = 'refuse', withinMs = WITHIN_MS, onError = complain } = settings;
+  const { onUnrecorded = 'refuse', withinMs = WITHIN_MS } = settings;
+  const inside = insideOf(recorder);
   const isOn = createSwitches(name, eventTypes, layers);
+
+  /** Whoever is told must not be a failure of the action. */
+  const onError = (sentence: string, error: unknown): void => {
+    const tell = async () => (settings.onError ?? complain)(sentence, error);
+    tell().catch(() => {});
+  };
 
   const typeOf = (action: string): string => {
     if (!actions.some((each) => each === action)) {
@@ -159,8 +167,23 @@ export function bindActions<Action extends string>(
     return resource.startsWith(`${name}/`) ? resource : `${name}/${resource}`;
   };
 
+  /** What is done as part of the work is waited for on closing, and what it brings is let in. */
+  async function working<T>(fn: (work: Work) => Promise<T>): Promise<T> {
+    const work = inside.begin(isWithin(recorder));
+    try {
+      return await fn(work);
+    } finally {
+      work.done();
+    }
+  }
+
   /** Starts an action, or refuses it. */
-  async function start(type: string, resource: string | null, options: BeginOptions): Promise<ActionHandle> {
+  async function start(
+    work: Work,
+    type: string,
+    resource: string | null,
+    options: BeginOptions,
+  ): Promise<ActionHandle> {
     const { place, envelope } = surroundings(recorder, journal, options);
     const open = { type, resource, envelope, endId: newEventId(), startedAtMs: Date.now() };
     if (!isOn(type)) return { ...open, id: null, place };
@@ -171,11 +194,11 @@ export function bindActions<Action extends string>(
     const event = { ...envelope, ...given, id: newEventId(), type, resource, occurredAt };
     const toRecord = placed(event, place);
     try {
-      const { kept } = await recorder.recordAlone(toRecord, { acknowledged: true, withinMs });
+      const kept = await work.start(toRecord, withinMs);
       const isKept = toRecord.id === event.id ? kept : null;
       return { ...open, id: event.id, place: below(event, place, isKept) };
     } catch (error) {
-      const what = `the start of ${type}${resource === null ? '' : ` of ${resource}`} could not be recorded`;
+      const what = `the start of ${nameOf(open)} could not be recorded`;
       const unsure = { ...open, id: event.id, place: below(event, place, null) };
       if (onUnrecorded === 'go on') {
         onError(`The action goes on although ${what}.`, error);
@@ -184,7 +207,7 @@ export function bindActions<Action extends string>(
       const sentence = `Nothing was done, for ${what}: ${messageOf(error)}`;
       const refusal = new RecorderError('UNRECORDED', sentence, { cause: error });
       // It may have been recorded although nobody said so: then it must not stand there as if it went on.
-      if (refusalOf(error) === null) await endLater(unsure, 'failed', () => UNRECORDED);
+      if (mayBeThere(error)) await endLater(work, unsure, 'failed', UNRECORDED);
       throw refusal;
     }
   }
@@ -199,15 +222,26 @@ export function bindActions<Action extends string>(
 
   /** Hands the end over; the recorder goes on trying. Never throws: what the action came to is not to be replaced. */
   async function endLater(
+    work: Work,
     handle: ActionHandle,
     outcome: Outcome,
-    told: () => Partial<NewEvent>,
+    told: Partial<NewEvent>,
   ): Promise<void> {
     try {
-      const event = endOf(handle, outcome, told());
-      if (event !== null) await recorder.recordAlone(event);
+      const event = endOf(handle, outcome, told);
+      if (event !== null) await work.record(event);
     } catch (error) {
-      onError(`The end of ${handle.type} of ${handle.resource} could not be recorded.`, error);
+      onError(`The end of ${nameOf(handle)} could not be recorded.`, error);
+    }
+  }
+
+  /** What the application finds out about a result for the end, which is recorded also where that fails. */
+  function found<T>(what: string, handle: ActionHandle, find: () => T): T | undefined {
+    try {
+      return find();
+    } catch (error) {
+      onError(`The end of ${nameOf(handle)} is recorded without ${what}.`, error);
+      return undefined;
     }
   }
 
@@ -222,27 +256,29 @@ export function bindActions<Action extends string>(
     }
   }
 
-  async function run<Result>(
+  function run<Result>(
     type: string,
     resource: string | null,
     { summary, created, ...given }: ActionOptions<Result>,
     fn: (running: Running) => Result | Promise<Result>,
   ): Promise<Result> {
-    const handle = await start(type, resource, given);
-    const startedAt = performance.now();
-    const outcome = await settle(() => within(recorder, handle, () => fn({ id: handle.id, resource })));
-    const elapsedMs = performance.now() - startedAt;
-    if (outcome.status === 'rejected') {
-      await endLater(handle, 'failed', () => failureOf(outcome.reason, elapsedMs));
-      throw outcome.reason;
-    }
-    const { value } = outcome;
-    await endLater(handle, 'completed', () => ({
-      attributes: elapsed(elapsedMs),
-      ...(summary !== undefined && { payload: summary(value) }),
-      ...(created !== undefined && { resource: refOf(created(value)) }),
-    }));
-    return value;
+    return working(async (work) => {
+      const handle = await start(work, type, resource, given);
+      const startedAt = performance.now();
+      const outcome = await settle(() => within(recorder, handle, () => fn({ id: handle.id, resource })));
+      const elapsedMs = performance.now() - startedAt;
+      if (outcome.status === 'rejected') {
+        await endLater(work, handle, 'failed', failureOf(outcome.reason, elapsedMs, inside));
+        throw outcome.reason;
+      }
+      const { value } = outcome;
+      const told = {
+        payload: summary && found('its summary', handle, () => summary(value)),
+        resource: created && found('the resource that was created', handle, () => refOf(created(value))),
+      };
+      await endLater(work, handle, 'completed', { attributes: elapsed(elapsedMs), ...defined(told) });
+      return value;
+    });
   }
 
   async function runAll<Result>(
@@ -262,19 +298,22 @@ export function bindActions<Action extends string>(
 
     const words = type.slice(name.length + 1).replaceAll(/[-_]/g, ' ');
     const many = `${name} × ${refs.length}`;
-    const top = await start(type, null, {
-      ...shared,
-      message: message ?? `${envelope.actor ?? 'Somebody'} set out to ${words} ${many}`,
-      payload: { bulk: { count: refs.length, resources: refs.slice(0, MOST_NAMED) } },
+    return working(async (work) => {
+      const top = await start(work, type, null, {
+        ...shared,
+        message: message ?? `${envelope.actor ?? 'Somebody'} set out to ${words} ${many}`,
+        payload: bulkStart(refs, inside.redactor),
+      });
+      const startedAt = performance.now();
+      const outcomes = await within(recorder, top, () =>
+        settleAll(refs, concurrency, bulk === 'both' ? runOne : async (ref) => fn(ref)),
+      );
+      const elapsedMs = performance.now() - startedAt;
+      const outcome = outcomes.some(({ status }) => status === 'rejected') ? 'failed' : 'completed';
+      const told = bulkEnd(`The ${words} of ${many}`, outcomes, elapsedMs, inside);
+      await endLater(work, top, outcome, told);
+      return outcomes;
     });
-    const startedAt = performance.now();
-    const outcomes = await within(recorder, top, () =>
-      settleAll(refs, concurrency, bulk === 'both' ? runOne : async (ref) => fn(ref)),
-    );
-    const elapsedMs = performance.now() - startedAt;
-    const outcome = outcomes.some(({ status }) => status === 'rejected') ? 'failed' : 'completed';
-    await endLater(top, outcome, () => bulkEnd(`The ${words} of ${many}`, outcomes, elapsedMs));
-    return outcomes;
   }
 
   function resume(handle: ActionHandle): OpenAction {
@@ -288,7 +327,7 @@ export function bindActions<Action extends string>(
           attributes: elapsed(elapsedMs()),
           ...(summary !== undefined && { payload: summary }),
         }),
-      fail: (error) => endNow(handle, 'failed', failureOf(error, elapsedMs())),
+      fail: (error) => endNow(handle, 'failed', failureOf(error, elapsedMs(), inside)),
     };
   }
 
@@ -310,7 +349,8 @@ export function bindActions<Action extends string>(
       return runAll(typeOf(action), resources.map(refOf), options, fn);
     },
     async begin(action, resource, options = {}) {
-      return start(typeOf(action), resource === null ? null : refOf(resource), options);
+      const [type, ref] = [typeOf(action), resource === null ? null : refOf(resource)];
+      return working((work) => start(work, type, ref, options));
     },
     resume,
   };
@@ -321,10 +361,14 @@ type Rest<Options, Given, Result> =
   | readonly [(given: Given) => Result | Promise<Result>]
   | readonly [Options, (given: Given) => Result | Promise<Result>];
 
-function alreadyEnded({ type, resource }: ActionHandle, cause: unknown): RecorderError {
-  return new RecorderError('ALREADY_ENDED', `The end of ${type} of ${resource} has been recorded before.`, {
-    cause,
-  });
+/** `deployment.start of deployment/1` */
+function nameOf({ type, resource }: Pick<ActionHandle, 'type' | 'resource'>): string {
+  return resource === null ? type : `${type} of ${resource}`;
+}
+
+function alreadyEnded(handle: ActionHandle, cause: unknown): RecorderError {
+  const sentence = `The end of ${nameOf(handle)} has been recorded before.`;
+  return new RecorderError('ALREADY_ENDED', sentence, { cause });
 }
 
 /** As far as it says so itself: a handle comes from another process. */
