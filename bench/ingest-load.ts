@@ -18,12 +18,15 @@ const batch = 'mutation ($input: [RecordEventInput!]!) { recordEvents(input: $in
 const audit = 'mutation ($input: AuditInput!) { createAudit(input: $input) { id } }';
 const query = naive ? audit : perRequest === '1' ? single : batch;
 
-/** Bodies of requests, made ready: the load must not be what is measured. */
-const bodies = Array.from({ length: PREPARED }, (_, nth) => {
+/** Requests made ready: the load must not be what is measured. */
+const prepared = Array.from({ length: PREPARED }, (_, nth) => {
   const events = Array.from({ length: Number(perRequest) }, (_, i) =>
     sampleEvent(nth * 97 + i, Number(attributes)),
   );
-  return { query, variables: { input: perRequest === '1' ? events[0] : events } };
+  const payload = { query, variables: { input: perRequest === '1' ? events[0] : events } };
+  return door === 'ws'
+    ? JSON.stringify({ id: '1', type: 'subscribe', payload })
+    : encodeRequest(Number(port), token as string, JSON.stringify(payload));
 });
 
 let requests = 0;
@@ -50,7 +53,6 @@ console.log(
 process.exit();
 
 async function overHttp(client: number): Promise<void> {
-  const prepared = bodies.map((body) => encodeRequest(Number(port), token as string, JSON.stringify(body)));
   const connection = await openConnection(Number(port));
   for (let nth = client; performance.now() < deadline; nth++) {
     note(await connection.send(prepared[nth % PREPARED] as Buffer));
@@ -59,7 +61,6 @@ async function overHttp(client: number): Promise<void> {
 }
 
 function overWs(client: number): Promise<void> {
-  const prepared = bodies.map((payload) => JSON.stringify({ id: '1', type: 'subscribe', payload }));
   const socket = new WebSocket(`ws://127.0.0.1:${port}/graphql`, 'graphql-transport-ws');
   let nth = client;
   return new Promise((resolve, reject) => {

@@ -68,8 +68,8 @@ describe('applies', () => {
 
   test('a migration that takes longer than the pool lets a request take', async () => {
     const { connect } = await database();
-    const folder = await migrationsFolder({ '20260101_slow': 'SELECT pg_sleep(0.1)' });
-    const hurried = connect({ statement_timeout: 20 });
+    const folder = await migrationsFolder({ '20260101_slow': 'SELECT pg_sleep(1)' });
+    const hurried = connect({ statement_timeout: 500 });
 
     expect(await migrate(hurried, silent, folder)).toEqual({ applied: ['20260101_slow'] });
   });

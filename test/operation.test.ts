@@ -62,7 +62,7 @@ async function serve(environment: Readonly<Record<string, string>>): Promise<Ser
   const ended = cli.ended.then(({ stderr }) => {
     if (url() === undefined) throw new Error(`The server does not start: ${stderr}`);
   });
-  await Promise.race([vi.waitUntil(url, { timeout: 20_000, interval: 20 }), ended]);
+  await Promise.race([vi.waitUntil(url, { timeout: 40_000, interval: 20 }), ended]);
   // The doors look at nothing but its address.
   return { at: { url: url() } as RunningServer, cli, said };
 }
@@ -389,7 +389,7 @@ describe('a server that is told to stop', { timeout: 60_000 }, () => {
     );
 
     cli.process.kill('SIGTERM');
-    await vi.waitUntil(() => said().includes('SIGTERM: finishing what is under way'));
+    await cli.untilLine(/SIGTERM: finishing what is under way/);
     // A stream is broken off without `complete`, after which its client would not come back.
     expect((await sseEvents.next()).done).toBe(true);
     await until(
@@ -449,7 +449,7 @@ describe('a server that is told to stop', { timeout: 60_000 }, () => {
 
   test('ends at once when it is told so twice, and its database with it', async () => {
     const dataDir = await dataFolder();
-    const { at, cli, said } = await serve({ EVENTREE_DATA_DIR: dataDir });
+    const { at, cli } = await serve({ EVENTREE_DATA_DIR: dataDir });
     const writers = await holdBackWriters(await embeddedUrl(dataDir));
     const lost = post(
       at,
@@ -458,7 +458,7 @@ describe('a server that is told to stop', { timeout: 60_000 }, () => {
     ).catch(() => 'lost');
     await writers.untilWaiting();
     cli.process.kill('SIGTERM');
-    await vi.waitUntil(() => said().includes('finishing what is under way'));
+    await cli.untilLine(/finishing what is under way/);
     cli.process.kill('SIGTERM');
     expect(await cli.ended).toMatchObject({ code: 1, signal: null });
     expect(await lost).toBe('lost');

@@ -103,14 +103,14 @@ export function createPolicy(core: Core, limits: PolicyLimits, findText: FindTex
   const coerce = createCoercion(schema);
   const remembered = new Map<string, DocumentNode>();
   let rememberedChars = 0;
+  let newest = '';
 
   /** The document of a text that is well-formed, valid and within limits, or why it is not. */
   function check(query: string): DocumentNode | readonly GraphQLError[] {
     const known = remembered.get(query);
     if (known !== undefined) {
       // Those that are used stay longest.
-      remembered.delete(query);
-      remembered.set(query, known);
+      if (query !== newest) remember(query, known);
       return known;
     }
     const { parse, validate } = yoga.getEnveloped({});
@@ -123,8 +123,9 @@ export function createPolicy(core: Core, limits: PolicyLimits, findText: FindTex
   }
 
   function remember(query: string, document: DocumentNode): void {
+    if (!remembered.delete(query)) rememberedChars += query.length;
     remembered.set(query, document);
-    rememberedChars += query.length;
+    newest = query;
     for (const oldest of remembered.keys()) {
       if (rememberedChars <= REMEMBERED_CHARS) break;
       remembered.delete(oldest);

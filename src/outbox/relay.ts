@@ -84,9 +84,9 @@ export function startRelay({
   /** Scopes that have ended with what was moved here last: what waited for them may be free. */
   const freed = new Set<string>();
   const waiting = new Set<{ resolve(): void; reject(error: Error): void }>();
-  // After a start, and after what went wrong, recorders that could not reach the database are given time to say that
-  // they are alive.
-  let sweepAt = performance.now() + sweepIntervalMs * 2;
+  let sweepAt = Number.POSITIVE_INFINITY;
+  /** It has not been there before, or was away. */
+  let isBack = true;
   let lookAtAllAt = 0;
   let stopped: Promise<void> | undefined;
 
@@ -94,7 +94,7 @@ export function startRelay({
     intervalMs,
     work: round,
     onError(error) {
-      sweepAt = performance.now() + sweepIntervalMs * 2;
+      isBack = true;
       onError(error);
     },
   });
@@ -102,7 +102,11 @@ export function startRelay({
   /** @returns whether there may be more. */
   async function round(stopping: AbortSignal): Promise<boolean> {
     const asking = [...waiting];
-    if (performance.now() >= sweepAt) {
+    if (isBack) {
+      // Recorders that could not reach the database are given time to say that they are alive.
+      isBack = false;
+      sweepAt = performance.now() + sweepIntervalMs * 2;
+    } else if (performance.now() >= sweepAt) {
       await sweepLost(run);
       sweepAt = performance.now() + sweepIntervalMs;
     }

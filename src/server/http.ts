@@ -6,7 +6,7 @@
  * another type and is refused before anything is run.
  */
 import { randomUUID } from 'node:crypto';
-import type { IncomingMessage, RequestListener, ServerResponse } from 'node:http';
+import type { IncomingHttpHeaders, IncomingMessage, RequestListener, ServerResponse } from 'node:http';
 import { execute, type GraphQLError, type GraphQLFormattedError } from 'graphql';
 import { createHandler, type OperationArgs, type Response } from 'graphql-http';
 import type { Principal } from '../access/principal.ts';
@@ -92,9 +92,14 @@ function createGraphqlRoute(options: HttpOptions): Route {
       // Its types leave the context out, which is ours alone.
       return prepared as OperationArgs<undefined> | readonly GraphQLError[];
     },
-    onOperation({ context }, _args, result) {
+    onOperation({ context, headers }, _args, result) {
       const errors = 'errors' in result ? (result.errors ?? []) : [];
       for (const error of errors) requestIds.set(error, context.requestId);
+      const isPlain = 'data' in result && errors.length === 0;
+      if (isPlain && JSON_WANTED.has((headers as IncomingHttpHeaders).accept)) {
+        return [JSON.stringify(result), { status: 200, statusText: 'OK', headers: JSON_HEADERS }];
+      }
+      return undefined;
     },
     formatError: (error) => asError(format(error, requestIds.get(error))),
   });
@@ -134,11 +139,18 @@ function createGraphqlRoute(options: HttpOptions): Route {
     }
     const [answer, init] = await handle(incoming);
     // Said here, because Node.js otherwise sends what follows writeHead in chunks.
-    const length = { 'content-length': answer === null ? 0 : Buffer.byteLength(answer) };
-    response.writeHead(init.status, init.statusText, { ...init.headers, ...length }).end(answer);
+    response.setHeader('content-length', answer === null ? 0 : Buffer.byteLength(answer));
+    response.writeHead(init.status, init.statusText, init.headers).end(answer);
     timing.observe((performance.now() - started) / 1000);
   };
 }
+
+/**
+ * What most programs send. The rest is for graphql-http to choose, which goes through each answer once more in search of
+ * errors; an answer without them is written here.
+ */
+const JSON_WANTED: ReadonlySet<string | undefined> = new Set([undefined, '*/*', 'application/json']);
+const JSON_HEADERS = { 'content-type': 'application/json; charset=utf-8' } as const;
 
 /** Who takes JSON as well, as urql does for queries, is not made to read a stream of one message. */
 function isStreamWanted(accept: string): boolean {

@@ -13,7 +13,7 @@ const ALL = `{ events(order: OLDEST_FIRST, first: 500) { nodes {
   correlationId parent { id } root { id } attributes payload privatePayload visibleToActor
 } } }`;
 
-describe('eventree export', () => {
+describe('eventree export', { timeout: 60_000 }, () => {
   const world = worldForFile();
   let environment: Record<string, string>;
 

@@ -173,7 +173,7 @@ describe('eventree token', () => {
   });
 });
 
-describe('eventree migrate', () => {
+describe('eventree migrate', { timeout: 60_000 }, () => {
   test('applies what the database lacks, and says so', async () => {
     const database = await scratchDatabase();
     const environment = { DATABASE_URL: database.url };

@@ -9,7 +9,7 @@ import { unique, worldForFile } from '../support/world.ts';
 
 const AT = '2026-01-02T03:04:05.678Z';
 
-describe('eventree import', () => {
+describe('eventree import', { timeout: 60_000 }, () => {
   const world = worldForFile();
   let environment: Record<string, string>;
 

@@ -6,7 +6,7 @@ import { type CliOptions, type CliResult, emptyFolder, environmentOf, eventree }
 import { NOBODYS_ID } from '../support/load.ts';
 import { worldForFile } from '../support/world.ts';
 
-describe('eventree record', () => {
+describe('eventree record', { timeout: 60_000 }, () => {
   const world = worldForFile();
 
   beforeAll(async () => {

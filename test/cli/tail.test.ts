@@ -12,7 +12,7 @@ import { unique, worldForFile } from '../support/world.ts';
 
 const RED = '\u001b[31m';
 
-describe('eventree tail', () => {
+describe('eventree tail', { timeout: 60_000 }, () => {
   const world = worldForFile();
   let environment: Record<string, string>;
 

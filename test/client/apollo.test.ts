@@ -74,10 +74,10 @@ test('pages, into one list', async () => {
   const subscription = pages.subscribe(() => {});
   onTestFinished(() => subscription.unsubscribe());
   const idsShown = () => pages.getCurrentResult().data?.events?.edges?.map((edge) => edge?.node?.id);
-  await expect.poll(idsShown).toEqual(ids.slice(0, 3));
+  await expect.poll(idsShown, { timeout: 20_000 }).toEqual(ids.slice(0, 3));
   const after = pages.getCurrentResult().data?.events?.pageInfo?.endCursor;
   await pages.fetchMore({ variables: { after } });
-  await expect.poll(idsShown).toEqual(ids);
+  await expect.poll(idsShown, { timeout: 20_000 }).toEqual(ids);
   expect(pages.getCurrentResult().data?.events?.pageInfo?.hasNextPage).toBe(false);
 });
 

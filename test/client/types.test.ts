@@ -16,7 +16,7 @@ import {
 } from '../../src/client/index.ts';
 import type { RecordEventInput } from '../../src/events/draft.ts';
 import type { EventFilterInput } from '../../src/events/filter/filter.ts';
-import { compile } from './support/compile.ts';
+import { COMPILED_MS, compile } from './support/compile.ts';
 
 const client = createClient({ url: 'http://127.0.0.1' });
 type Identity = { readonly id: string; readonly cursor: string };
@@ -119,6 +119,6 @@ test('a token is a text, none, or a function that gives it now or later', () => 
   expectTypeOf<Client['url']>().toBeString();
 });
 
-test('the compiler agrees', async () => {
+test('the compiler agrees', { timeout: COMPILED_MS }, async () => {
   expect(await compile({}, [fileURLToPath(import.meta.url)])).toBe('');
 });

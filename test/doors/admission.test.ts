@@ -172,7 +172,14 @@ describe('the connections of an address', () => {
       },
       (isFree) => isFree,
     );
-    await openBareSocket(at);
+    // One that has said who it is stays; another would be gone when its time to say so is over.
+    await until(
+      () =>
+        own
+          .token({ subject: unique('joe') })
+          .then((other) => openSocket(at, { token: other }).catch(() => null)),
+      (socket) => socket !== null,
+    );
     await expectFull({}, at);
   });
 });

@@ -77,6 +77,8 @@ async function withOnePlace(): Promise<RunningServer> {
   const own = await world().addServer({
     EVENTREE_MAX_PRINCIPAL_CONNECTIONS: '1',
     EVENTREE_MAX_ADDRESS_CONNECTIONS: '2',
+    // Whoever takes a place keeps it, without a word too.
+    EVENTREE_INIT_TIMEOUT_MS: '30000',
   });
   onTestFinished(() => own.stop());
   return own;

@@ -125,7 +125,7 @@ describe('trap 2: on a WebSocket, what is wrong with one operation leaves the ot
   });
 
   test('the end of a token ends the streams, and the socket stays open', async () => {
-    const socket = await openSocket(server(), { token: await admin(world(), 2) });
+    const socket = await openSocket(server(), { token: await admin(world(), 3) });
     socket.subscribe('1', STREAM);
     socket.subscribe('2', WATCH);
     expect((await socket.next('1')).payload.data.eventStream.live).toBe(true);

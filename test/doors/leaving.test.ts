@@ -162,8 +162,9 @@ describe('a client that has gone without a word', () => {
     try {
       const world = await openWorld();
       const headers = { authorization: `Bearer ${await token(world)}` };
-      const stalled = await beginSse(server(world), { query: WITH_PAYLOAD }, headers);
-      const reading = eventsOf(await beginSse(server(world), { query: WITH_PAYLOAD }, headers));
+      const payload = { query: WITH_PAYLOAD, variables: { after: await recordOne(world) } };
+      const stalled = await beginSse(server(world), payload, headers);
+      const reading = eventsOf(await beginSse(server(world), payload, headers));
       stalled.socket.pause();
       await untilReaders(world, 2);
       const events = await recordMuch(world);
@@ -183,7 +184,8 @@ describe('a client that has gone without a word', () => {
       const world = await openWorld();
       const stalled = await openSocket(server(world), { token: await token(world) });
       const reading = await openSocket(server(world), { token: await token(world) });
-      for (const socket of [stalled, reading]) socket.subscribe('1', WITH_PAYLOAD);
+      const after = await recordOne(world);
+      for (const socket of [stalled, reading]) socket.subscribe('1', WITH_PAYLOAD, { after });
       await untilReaders(world, 2);
       stalled.ws.pause();
       const events = await recordMuch(world);
@@ -201,7 +203,7 @@ describe('a client that has gone without a word', () => {
   });
 });
 
-const WITH_PAYLOAD = 'subscription { eventRecorded { id payload } }';
+const WITH_PAYLOAD = 'subscription ($after: String) { eventRecorded(after: $after) { id payload } }';
 const HALF_A_MINUTE_MS = 30_000;
 /** What waits is looked at as often. */
 const LOOK_MS = 3_000;
@@ -220,6 +222,14 @@ function untilReaders(world: World, count: number): Promise<number> {
     () => readers(world),
     (open) => open === count,
   );
+}
+
+/** @returns its cursor: who begins there misses nothing of what comes, whenever it has come to the live end. */
+async function recordOne(world: World): Promise<string> {
+  const { recordEvent } = await world.ask(
+    'mutation { recordEvent(input: { type: "note" }) { event { cursor } } }',
+  );
+  return recordEvent.event.cursor;
 }
 
 /** 16 MB, more than the system's buffers take. @returns how many events. */

@@ -5,6 +5,9 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { expect, onTestFinished, test, vi } from 'vitest';
 import { type Envelope, Outbox } from '../../src/server/outbox.ts';
 
+/** For what comes in a moment, on a machine that is busy. */
+const PATIENT = { timeout: 10_000 };
+
 const BARE: Envelope = {
   size: (payload) => payload.length,
   write: (into, at, payload) => at + payload.copy(into, at),
@@ -60,7 +63,7 @@ test('what comes faster is gathered over several turns and written in one piece,
     (nth % 2 === 0 ? one : other).push(Buffer.from(part));
     await new Promise((resolve) => setImmediate(resolve));
   }
-  await vi.waitUntil(() => received() === 'first abcdef'.length);
+  await vi.waitUntil(() => received() === 'first abcdef'.length, PATIENT);
   expect(written()).toBe(7);
   // Another two where this machine was held up for longer than messages are gathered.
   expect(writes.mock.calls.length).toBeLessThanOrEqual(4);
@@ -88,7 +91,7 @@ test('what is flushed is there before whatever is written next', async () => {
   wire.push(Buffer.from('2 '));
   outbox.flush();
   near.write('3');
-  await vi.waitUntil(() => text === '1 2 3');
+  await vi.waitUntil(() => text === '1 2 3', PATIENT);
 });
 
 test('a connection that takes nothing is full before it holds a megabyte, and says when it has drained', async () => {
@@ -112,10 +115,10 @@ test('a connection that takes nothing is full before it holds a megabyte, and sa
   wire.whenDrained(forgotten)();
   expect(drained).not.toHaveBeenCalled();
   client.resume();
-  await vi.waitUntil(() => drained.mock.calls.length === 1);
+  await vi.waitUntil(() => drained.mock.calls.length === 1, PATIENT);
   expect(forgotten).not.toHaveBeenCalled();
   expect(wire.push(message(1))).toBe(true);
-  await vi.waitUntil(() => received() === pushed * 16_384 + 1);
+  await vi.waitUntil(() => received() === pushed * 16_384 + 1, PATIENT);
 });
 
 test('who asks a connection that is empty is told as well', async () => {

@@ -3,7 +3,7 @@ import { describe, expect, test, vi } from 'vitest';
 import { openWorld, type World } from '../support/world.ts';
 import { atRest, beginSse, eventsOf, metric, openSocket, until } from './support/doors.ts';
 
-const WATCH = 'subscription { eventRecorded { id payload } }';
+const WATCH = 'subscription ($after: String) { eventRecorded(after: $after) { id payload } }';
 const RECORD = 'mutation ($input: [RecordEventInput!]!) { recordEvents(input: $input) { events { id } } }';
 const PAYLOAD = 'x'.repeat(8_000);
 const DELIVERED = 'eventree_messages_delivered_total';
@@ -32,9 +32,17 @@ interface Subscriber {
   next(): Promise<string>;
 }
 
+/** @returns its cursor: who begins there misses nothing of what comes, whenever it has come to the live end. */
+async function recordOne(world: World): Promise<string> {
+  const { recordEvent } = await world.ask(
+    'mutation { recordEvent(input: { type: "note" }) { event { cursor } } }',
+  );
+  return recordEvent.event.cursor;
+}
+
 async function byWs(world: World): Promise<Subscriber> {
   const socket = await openSocket(server(world), { token: await world.token({ groups: ['admin'] }) });
-  socket.subscribe('1', WATCH);
+  socket.subscribe('1', WATCH, { after: await recordOne(world) });
   return {
     stall: () => socket.ws.pause(),
     readOn: () => socket.ws.resume(),
@@ -43,7 +51,8 @@ async function byWs(world: World): Promise<Subscriber> {
 }
 
 async function bySse(world: World): Promise<Subscriber> {
-  const response: IncomingMessage = await beginSse(server(world), { query: WATCH }, await admin(world));
+  const payload = { query: WATCH, variables: { after: await recordOne(world) } };
+  const response: IncomingMessage = await beginSse(server(world), payload, await admin(world));
   const events = eventsOf(response);
   return {
     // A stream of node's is read when it is asked, and from then on by what the system holds.

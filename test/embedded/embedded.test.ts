@@ -22,7 +22,7 @@ import {
 
 const dataFolder = copiesOfOneCluster();
 
-describe('from start to start', () => {
+describe('from start to start', { timeout: 60_000 }, () => {
   it('keeps what was stored, and leaves nothing behind but the data', async () => {
     const dataDir = join(await temporaryFolder(), 'not', 'there', 'yet');
     const first = await startHere(dataDir);

@@ -27,7 +27,7 @@ import {
 
 const dataFolder = copiesOfOneCluster();
 
-describe('killed', () => {
+describe('killed', { timeout: 60_000 }, () => {
   /** Writes with several connections until they break; answers what was acknowledged. */
   async function writeUntilBroken(url: string, enough: () => void): Promise<Set<number>> {
     const acknowledged = new Set<number>();
@@ -75,15 +75,17 @@ describe('killed', () => {
     await query(url, 'CREATE TABLE fact AS SELECT 1 AS id');
     // Busy for minutes, without a pause in which it would notice that its postmaster is gone.
     const busy = query(url, 'SELECT count(*) FROM generate_series(1, 1e10::bigint) AS busy').catch(() => {});
-    const [[pid] = []] = await vi.waitUntil(() =>
-      query(
-        url,
-        "SELECT pid FROM pg_stat_activity WHERE query LIKE '%AS busy' AND state = 'active' AND pid <> pg_backend_pid()",
-      ).then((rows) => rows.length === 1 && rows),
+    const [[pid] = []] = await vi.waitUntil(
+      () =>
+        query(
+          url,
+          "SELECT pid FROM pg_stat_activity WHERE query LIKE '%AS busy' AND state = 'active' AND pid <> pg_backend_pid()",
+        ).then((rows) => rows.length === 1 && rows),
+      { timeout: 10_000 },
     );
     process.kill(await postmasterOf(dataDir), 'SIGKILL');
 
-    const rows = await vi.waitFor(() => query(url, 'SELECT id FROM fact'), { timeout: 10_000, interval: 20 });
+    const rows = await vi.waitFor(() => query(url, 'SELECT id FROM fact'), { timeout: 20_000, interval: 20 });
     expect(rows).toEqual([[1]]);
     await busy;
     expect(await startOf(Number(pid))).toBeUndefined();
@@ -124,6 +126,7 @@ describe('killed', () => {
     const server = await spawnStarting(dataDir);
     const initdb = await processOn(dataDir, /\/initdb .*postgres\.init-/);
     await vi.waitFor(async () => access(join(dataDir, (await draftsIn(dataDir))[0] ?? '', 'PG_VERSION')), {
+      timeout: 10_000,
       interval: 1,
     });
     const gone = once(server.process, 'exit');

@@ -40,5 +40,5 @@ async function untilIndexed(world: World, least: number): Promise<void> {
     const { rows } = await world.db.query("select indexed::int4 from journal where name = 'main'");
     return rows[0].indexed as number;
   };
-  await vi.waitUntil(async () => (await indexed()) >= least, { timeout: 20_000, interval: 50 });
+  await vi.waitUntil(async () => (await indexed()) >= least, { timeout: 40_000, interval: 50 });
 }

@@ -188,7 +188,7 @@ test('what waits to be written is bounded: more is refused as UNAVAILABLE, and n
       );
       return rows.length > 0 && (await pendingEvents()) === 100;
     };
-    await vi.waitUntil(probe, { timeout: 10_000, interval: 10 });
+    await vi.waitUntil(probe, { timeout: 20_000, interval: 10 });
     expect(refusalOf(await world().send(query, { input: { ...note, id, journal } }))).toEqual({
       code: 'UNAVAILABLE',
       message: 'Too many events are waiting to be written: try again in a moment.',

@@ -21,6 +21,8 @@ import {
 import { addressOf, startTcpProxy } from '../support/tcp-proxy.ts';
 
 expect.extend(eventTreeMatchers);
+// Whoever comes first makes the PostgreSQL that all share, beside other tests.
+vi.setConfig({ testTimeout: 120_000 });
 
 const AS_BANK = { subject: 'bank', groups: ['admin'] };
 
@@ -167,10 +169,17 @@ test('a bank outlives that its idle connections are cut', async () => {
   const db = new pg.Pool({ connectionString: databaseUrl, max: 1 });
   onTestFinished(() => db.end());
   const told = once(child.stderr as NodeJS.ReadableStream, 'data');
-  await db.query(
-    `select pg_terminate_backend(pid) from pg_stat_activity
+  const { rows } = await db.query<{ pid: number }>(
+    `select pid, pg_terminate_backend(pid) from pg_stat_activity
      where datname = current_database() and pid <> pg_backend_pid()`,
   );
+  // The bank hears of it when a connection is gone: one that it took for alive would be handed to who asks next.
+  const left = 'select from pg_stat_activity where pid = any($1)';
+  const cut = rows.map(({ pid }) => pid);
+  await vi.waitUntil(async () => (await db.query(left, [cut])).rowCount === 0, {
+    timeout: 20_000,
+    interval: 5,
+  });
   await told;
   await createCustomer(url, 'jane').register();
   expect(child.exitCode).toBeNull();

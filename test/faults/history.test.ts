@@ -69,7 +69,8 @@ function honest(draw: Draw): History {
       const on = found.filter(({ position }) => position > above && position <= upTo);
       return { ids: on.map(({ id }) => id), above, upTo };
     };
-    const pages: Page[] = [];
+    // However the places are drawn that are looked at again, one page before the last shows something.
+    const pages: Page[] = name === 'looks again' ? [page(0, log.length)] : [];
     for (let at = 0; at < log.length; ) {
       const upTo = Math.min(log.length, at + 1 + draw(9));
       pages.push(page(name === 'reads on' ? at : draw(upTo), upTo));

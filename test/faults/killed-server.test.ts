@@ -19,7 +19,7 @@ import { limitMs, SCALE } from './support/scale.ts';
 const KILLS = SCALE.serverKills;
 
 test(`a server with its own database that is killed ${KILLS} times under load has every acknowledged event, each once`, {
-  timeout: limitMs(240_000, 600_000),
+  timeout: limitMs(480_000, 600_000),
 }, async () => {
   const dataDir = await mkdtemp(join(tmpdir(), 'eventree-killed-'));
   onTestFinished(() => rm(dataDir, { recursive: true, force: true }));

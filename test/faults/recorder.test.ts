@@ -31,7 +31,7 @@ interface Change {
 }
 
 test(`a bank with ${AT_A_TIME} transfers at a time that is killed ${KILLS} times has the history that its tables tell`, {
-  timeout: limitMs(300_000, 300_000),
+  timeout: limitMs(600_000, 600_000),
 }, async () => {
   const world = await openWorld();
   const { url, db } = await openBank();

@@ -55,7 +55,7 @@ const DISTURBANCES: readonly ((redis: TestRedis, meanwhile: () => Promise<void>)
 ];
 
 test(`Redis is killed, restarted, paused and emptied, and its clients are cut off: nothing is lost, nothing doubled (${ROUNDS} rounds)`, {
-  timeout: limitMs(60_000, 300_000),
+  timeout: limitMs(120_000, 300_000),
 }, async () => {
   const redis = await startRedis();
   const world = await openWorld({ servers: 2, environment: { REDIS_URL: redis.url } });

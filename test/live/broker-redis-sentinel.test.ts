@@ -10,7 +10,7 @@ import { startSentinels } from '../support/redis-sentinel.ts';
 import { openWorld } from '../support/world.ts';
 
 test('a master killed under load costs no event, and news is pushed again by the one that sentinels choose', {
-  timeout: 40_000,
+  timeout: 80_000,
 }, async () => {
   const redis = await startSentinels();
   const world = await openWorld({
@@ -40,7 +40,7 @@ test('a master killed under load costs no event, and news is pushed again by the
 
   const [master = expect.fail(), replica = expect.fail()] = redis.servers;
   await master.kill();
-  await vi.waitUntil(async () => (await redis.masterPort()) === replica.port, { timeout: 15_000 });
+  await vi.waitUntil(async () => (await redis.masterPort()) === replica.port, { timeout: 30_000 });
   await load.more(200);
   await load.stop();
   expect(faultsOf(await historyOf(world.db, outcomes, followers))).toEqual([]);

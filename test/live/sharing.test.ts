@@ -14,6 +14,7 @@ import {
 import { expect, onTestFinished, test, vi } from 'vitest';
 import { schema } from '../../src/graphql/schema.ts';
 import { checkSharing, SHARED } from '../../src/graphql/sharing.ts';
+import { metric, until } from '../doors/support/doors.ts';
 import { openWorld, type World } from '../support/world.ts';
 
 const RECORD = 'mutation ($input: [RecordEventInput!]!) { recordEvents(input: $input) { events { id } } }';
@@ -109,6 +110,14 @@ async function record(world: World): Promise<void> {
   await world.ask(RECORD, { input: [tree, said(3, [said(0)]), said(null), ...own] });
 }
 
+async function untilNobodyReads(world: World): Promise<void> {
+  const server = world.servers[0] ?? expect.fail();
+  await until(
+    () => metric(server, 'eventree_live_readers'),
+    (readers) => readers === 0,
+  );
+}
+
 test('every field is the same, shared or not, for viewers with different rights', async () => {
   const world = await openWorld({ environment: { EVENTREE_MAX_QUERY_COST: '10000000' } });
   await prepare(world);
@@ -154,16 +163,15 @@ test('a live event is put into words once for all who see the same of it', async
   >;
   const resolved = vi.spyOn(message, 'resolve');
   onTestFinished(() => resolved.mockRestore());
-  const open = async (selection: string, by: 'ws' | 'sse', who: object) => {
-    const token = await world.token(who);
-    return world.watch(`subscription { eventStream { live events { ${selection} } } }`, {}, { token, by });
-  };
+  // One for both doors: by a token of the next second a reader would be another.
+  const tokens = await Promise.all(
+    Array.from({ length: 10 }, (_, nth) => world.token({ subject: `reader-${nth}`, groups: ['staff'] })),
+  );
   const watch = async (selection: string) => {
-    const streams = [];
-    for (const by of ['ws', 'sse'] as const) {
-      for (let nth = 0; nth < 10; nth++)
-        streams.push(await open(selection, by, { subject: `reader-${nth}`, groups: ['staff'] }));
-    }
+    const query = `subscription { eventStream { live events { ${selection} } } }`;
+    const streams = (['ws', 'sse'] as const).flatMap((by) =>
+      tokens.map((token) => world.watch(query, {}, { token, by })),
+    );
     for (const stream of streams) expect((await stream.next()).data.eventStream.live).toBe(true);
     return streams;
   };
@@ -173,8 +181,10 @@ test('a live event is put into words once for all who see the same of it', async
     resolved.mockClear();
     await world.ask(RECORD, { input: [input] });
     for (const stream of streams) expect((await stream.next()).data.eventStream.events).toHaveLength(1);
+    const times = resolved.mock.calls.length;
     for (const stream of streams) stream.close();
-    return resolved.mock.calls.length;
+    await untilNobodyReads(world);
+    return times;
   };
 
   expect(await timesResolved('message attributes')).toBe(1);
@@ -191,10 +201,7 @@ test('who leaves a variable out is not told what another asked for with null', a
   await first.next();
   // It has to be gone: whoever opens a shared wording is who it is worked out for.
   first.close();
-  const server = world.servers[0] as (typeof world.servers)[number];
-  await vi.waitUntil(async () =>
-    (await (await fetch(`${server.url}/metrics`)).text()).includes('eventree_live_readers 0'),
-  );
+  await untilNobodyReads(world);
   const faulty = world.watch(query, { x: null }, await who('faulty'));
   await faulty.next();
   const second = world.watch(query, {}, await who('second'));

@@ -109,15 +109,16 @@ test('a transaction writes all or nothing', async () => {
 test('a lease holds as long as it is renewed, and no longer', async () => {
   const { pool, run } = await openOutbox();
   const { recorder: id } = writer();
-  await openMarkers(run, { id, leaseMs: 10_000 }, [markerOf(call())], null);
+  const leaseMs = 100_000;
+  await openMarkers(run, { id, leaseMs }, [markerOf(call())], null);
   const pass = (ms: number) =>
     pool.query(`update eventree_outbox.recorder set expires_at = expires_at - ${ms} * interval '1 ms'`);
 
-  await pass(9_000);
-  await renewLease(run, { id, leaseMs: 10_000 });
-  await pass(9_000);
+  await pass(90_000);
+  await renewLease(run, { id, leaseMs });
+  await pass(90_000);
   expect(await sweepLost(run)).toBe(0);
-  await pass(2_000);
+  await pass(20_000);
   expect(await sweepLost(run)).toBe(1);
 });
 
@@ -151,19 +152,20 @@ test('opening a marker renews a lease of which half is over, and no other: calls
     );
     return Number(rows[0].left);
   };
-  await openMarkers(run, { id, leaseMs: 10_000 }, [], null);
-  await pool.query(`update eventree_outbox.recorder set expires_at = now() + interval '8 s'`);
-  await openMarkers(run, { id, leaseMs: 10_000 }, [markerOf(call())], null);
-  expect(await leftMs()).toBeLessThan(8_001);
+  const leaseMs = 100_000;
+  await openMarkers(run, { id, leaseMs }, [], null);
+  await pool.query(`update eventree_outbox.recorder set expires_at = now() + interval '80 s'`);
+  await openMarkers(run, { id, leaseMs }, [markerOf(call())], null);
+  expect(await leftMs()).toBeLessThan(80_001);
 
-  await pool.query(`update eventree_outbox.recorder set expires_at = now() + interval '4 s'`);
-  await openMarkers(run, { id, leaseMs: 10_000 }, [markerOf(call())], null);
-  expect(await leftMs()).toBeGreaterThan(9_000);
+  await pool.query(`update eventree_outbox.recorder set expires_at = now() + interval '40 s'`);
+  await openMarkers(run, { id, leaseMs }, [markerOf(call())], null);
+  expect(await leftMs()).toBeGreaterThan(90_000);
 
   // Another call, whose transaction holds the recorder's row, holds up nobody.
   await inTransaction(pool, async (client) => {
     await client.query('select from eventree_outbox.recorder for update');
-    await openMarkers(run, { id, leaseMs: 10_000 }, [markerOf(call())], null);
+    await openMarkers(run, { id, leaseMs }, [markerOf(call())], null);
   });
 });
 

@@ -24,7 +24,10 @@ async function withAccount(
   await plain.customer.create({
     data: { id: JANE, email: 'jane', name: 'Jane', accounts: { create: { number: 'A1' } } },
   });
-  return { bank, plain, ...recording(bank, onlyVersion, { adapter: adapterOf(bank, version) }) };
+  // Many wait for each other here: for longer than Prisma's own two and five seconds, on a busy machine.
+  const transactionOptions = { maxWait: 20_000, timeout: 20_000 };
+  const options = { adapter: adapterOf(bank, version), transactionOptions };
+  return { bank, plain, ...recording(bank, onlyVersion, options) };
 }
 
 /** `update account/1 version: 3 → 4` as [3, 4] */

@@ -65,7 +65,7 @@ test('ends of calls that are not kept are written together when the database is 
   const keep = () => false;
   const underWay = [1, 2, 3].map(() => recorder.call('marked', { keep }, () => gate));
   const markers = async () => (await bank.query('select from eventree_outbox.marker')).rowCount;
-  await expect.poll(markers).toBe(3);
+  await expect.poll(markers, { timeout: 20_000 }).toBe(3);
   proxy.refuse(true);
   end();
   await Promise.all(underWay);

@@ -127,7 +127,7 @@ describe('the buffer', () => {
         }),
       ),
     );
-    await vi.waitUntil(() => reported.length > 0);
+    await vi.waitUntil(() => reported.length > 0, { timeout: 20_000 });
     expect(most).toBe(0);
     proxy.refuse(false);
     await waiting;
@@ -232,7 +232,7 @@ describe('the buffer', () => {
     const { recorder, proxy, events, reported } = await proxied();
     proxy.refuse(true);
     const { id } = await recorder.recordAlone(note('above'));
-    await vi.waitUntil(() => reported.length > 0);
+    await vi.waitUntil(() => reported.length > 0, { timeout: 20_000 });
     const below = recorder.recordAlone({ ...note('acknowledged'), parentId: id }, { acknowledged: true });
     await recorder.recordAlone({ ...note('below'), parentId: id });
     proxy.refuse(false);

@@ -425,7 +425,7 @@ describe('a plain listener', () => {
     EventEmitter.captureRejections = false;
     const url = await listening(server);
     for (const method of ['POST', 'GET']) {
-      const signal = AbortSignal.timeout(5_000);
+      const signal = AbortSignal.timeout(10_000);
       expect((await fetch(url, { method, signal })).status).toBe(500);
     }
     await recorder.flush();

@@ -47,15 +47,17 @@ test('a lease that ran out while the database was away is renewed before anybody
 
 test('a lease that ran out is given time by who starts', { timeout: 60_000 }, async () => {
   const { journal, bank, inForce, types } = await openLeases();
-  const { recorder } = await recorderOf(world(), { outbox: bank, journal, leaseMs: LEASE_MS });
+  // Long enough for all that happens between two times that it is renewed.
+  const leaseMs = 8_000;
+  const { recorder } = await recorderOf(world(), { outbox: bank, journal, leaseMs });
   await recorder.call('long', async () => {
     const until = async () =>
       (await bank.query('select expires_at::text as text from eventree_outbox.recorder')).rows[0].text;
     const first = await until();
     await vi.waitUntil(async () => (await until()) !== first, PATIENCE);
-    // As if it could not have been renewed for a while. The next time is a second away.
+    // As if it could not have been renewed for a while. The next time is almost three seconds away.
     await bank.query(`update eventree_outbox.recorder set expires_at = now() - interval '1 s'`);
-    const other = await recorderOf(world(), { outbox: bank, journal, leaseMs: LEASE_MS, markers: false });
+    const other = await recorderOf(world(), { outbox: bank, journal, leaseMs, markers: false });
     await other.recorder.recordAlone({ type: 'note', message: 'started' });
     await other.recorder.flush();
     expect(await inForce()).toBe(false);

@@ -7,7 +7,14 @@ import { sweepLost } from '../../src/outbox/sweep.ts';
 import { freePort } from '../support/redis.ts';
 import { addressOf, startTcpProxy } from '../support/tcp-proxy.ts';
 import { openWorld, unique, worldForFile } from '../support/world.ts';
-import { bankDatabase, eventsIn, outlineOf, recorderOf, recorderWith } from './support/recording.ts';
+import {
+  bankDatabase,
+  eventsIn,
+  outlineOf,
+  recorderOf,
+  recorderWith,
+  transact,
+} from './support/recording.ts';
 
 const note = (message: string, more: object = {}) => ({ type: 'note', message, ...more });
 const codeOf = (code: string) => expect.objectContaining({ code });
@@ -144,9 +151,10 @@ describe('a marker', () => {
 
   test('stays as long as the process lives', async () => {
     const journal = unique('journal');
-    const { recorder } = await recorderOf(world(), { journal, leaseMs: LEASE_MS });
+    const leaseMs = 2_000;
+    const { recorder } = await recorderOf(world(), { journal, leaseMs });
     await recorder.call('long', async ({ id }) => {
-      await new Promise((resolve) => setTimeout(resolve, 3 * LEASE_MS));
+      await new Promise((resolve) => setTimeout(resolve, 3 * leaseMs));
       // Servers do so now and then.
       await sweepLost(runOn(world().db));
       expect((await markers()).map((marker) => marker.id)).toContain(id);
@@ -187,9 +195,11 @@ describe('a marker', () => {
     const { recorder } = await recorderOf(world(), { outbox: bank, journal, leaseMs: LEASE_MS });
     await recorder.call('stood still', async (call) => {
       call.record(note('a'));
-      // As if this process had stood still for longer than its lease.
-      await bank.query('delete from eventree_outbox.recorder');
-      await sweepLost(runOn(bank));
+      // As if this process had stood still for longer than its lease. In one: it may be about to renew that.
+      await transact(bank, async (client) => {
+        await client.query('delete from eventree_outbox.recorder');
+        await sweepLost(runOn(client));
+      });
       await vi.waitUntil(async () => (await eventsIn(world(), {}, journal)).length > 0, { timeout: 20_000 });
     });
     await recorder.flush();

@@ -65,7 +65,7 @@ test.each(['over the API', 'with an outbox', 'in a transaction'])(
     expect(await eventsIn(world(), {}, journal)).toHaveLength(6);
     expect(tracked()).toBe(8);
     // Whether a transaction is rolled back is looked at as often as the lease is renewed.
-    await vi.waitUntil(async () => (await left()) === 0, { timeout: 5_000, interval: 100 });
+    await vi.waitUntil(async () => (await left()) === 0, { timeout: 20_000, interval: 100 });
   },
 );
 

@@ -16,8 +16,8 @@ describe('calls worth keeping', () => {
     (await world().db.query('select count(*)::integer as count from eventree_outbox.marker')).rows[0].count;
 
   test('are by a policy those that took long, failed, or did something', async () => {
-    const { recorder, events } = await open({ keep: keepNotable({ quickerThanMs: 50 }) });
-    const slow = () => new Promise((resolve) => setTimeout(resolve, 60));
+    const { recorder, events } = await open({ keep: keepNotable({ quickerThanMs: 500 }) });
+    const slow = () => new Promise((resolve) => setTimeout(resolve, 600));
     await recorder.call('quick', () => 1);
     await recorder.call('slow', slow);
     await recorder.call('failing', () => Promise.reject(new Error('no'))).catch(() => {});

@@ -390,7 +390,7 @@ describe('an action', () => {
     ]);
     const events = await eventsIn(world(), journal);
     const actors = events.map(({ type, actor, correlationId }) => [type.name, actor, correlationId]);
-    expect(actors.slice(1, 3)).toEqual([
+    expect(actors.filter(([name]) => name?.startsWith('job.create'))).toEqual([
       ['job.create', 'user/jane', 'c-2'],
       ['job.create.completed', 'user/jane', 'c-2'],
     ]);
@@ -546,7 +546,7 @@ describe('an action under way', () => {
       await deployments.run('update', '1', () => {});
       return 'done';
     });
-    await expect.poll(() => outline(world(), journal)).toHaveLength(1);
+    await expect.poll(() => outline(world(), journal), { timeout: 20_000 }).toHaveLength(1);
     expect(recorder.stats().calls).toBe(1);
     const closed = recorder.close();
     // What is none of it begins no more.
@@ -573,7 +573,7 @@ describe('an action under way', () => {
       fullTimeoutMs: 100,
     });
     const errors: string[] = [];
-    const deployments = type.with(recorder, { withinMs: 500, onError: (sentence) => errors.push(sentence) });
+    const deployments = type.with(recorder, { onError: (sentence) => errors.push(sentence) });
     const { begins, end, result } = running(deployments);
     await begins;
     proxy.refuse(true);

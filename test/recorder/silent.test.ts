@@ -21,7 +21,7 @@ const note = (message: string, more: object = {}) => ({ type: 'note', message, .
 const codeOf = (code: string) => expect.objectContaining({ code });
 const LEAVER = fileURLToPath(new URL('support/leaver.ts', import.meta.url));
 /** For what takes no time by itself, on a busy machine. */
-const SLACK_MS = 800;
+const SLACK_MS = 2_500;
 
 async function timed<T>(work: Promise<T>): Promise<{ readonly result: T; readonly ms: number }> {
   const startedAt = performance.now();
@@ -54,15 +54,15 @@ describe('a database that takes connections and never answers', () => {
       database,
       as: 'user/bank',
       markerTimeoutMs: 100,
-      writeTimeoutMs: 200,
+      writeTimeoutMs: 2_000,
       closeTimeoutMs: 500,
     });
     const { result, ms } = await timed(recorder.call('a', () => 'done'));
     expect(result).toBe('done');
-    expect(ms).toBeLessThan(300 + SLACK_MS);
+    expect(ms).toBeLessThan(2_100 + SLACK_MS);
     // What comes behind it does not wait: it is known by now.
     const next = await timed(recorder.call('b', { marker: false }, () => 1));
-    expect(next.ms).toBeLessThan(150);
+    expect(next.ms).toBeLessThan(1_500);
     expect(recorder.stats()).toEqual({ calls: 0, buffered: 2, refused: 0 });
     expect(silent.connections()).toBeGreaterThan(0);
 
@@ -147,7 +147,7 @@ describe('a database that takes connections and never answers', () => {
     const isWritten = () => recorder.stats().buffered === 0;
     await vi.waitUntil(isWritten, { timeout: 20_000, interval: 20 });
     await recorder.call('after', () => 1);
-    await vi.waitUntil(isWritten, { timeout: 5_000, interval: 20 });
+    await vi.waitUntil(isWritten, { timeout: 20_000, interval: 20 });
     await recorder.flush();
     expect(await events()).toHaveLength(32);
     reported.splice(0);
@@ -215,7 +215,7 @@ describe('a server that takes connections and never answers', () => {
     const { recorder, reported } = recorderWith({
       url: `http://127.0.0.1:${silent.port}`,
       outbox: poolOf(databaseUrlThrough(proxy, url)),
-      closeTimeoutMs: 2_000,
+      closeTimeoutMs: 5_000,
     });
     await recorder.call('a', () => 1);
     const parcels = async () =>
@@ -224,7 +224,7 @@ describe('a server that takes connections and never answers', () => {
     // To give it back takes a while, for which there is time left.
     proxy.delay(40);
     const { ms } = await timed(recorder.close());
-    expect(ms).toBeLessThan(2_000 + SLACK_MS);
+    expect(ms).toBeLessThan(5_000 + SLACK_MS);
     expect(await parcels()).toEqual([{ error: null, attempts: 0, claimed_until: null }]);
     expect((await bank.query('select from eventree_outbox.recorder')).rowCount).toBe(0);
     expect(reported).toEqual([]);
@@ -239,7 +239,7 @@ test.each(['a server', 'a database'])(
   async (kind) => {
     const [server, database] = [await startSilent(), await startSilent()];
     // Times that would keep it, if anything waited for them.
-    const options = { url: `http://127.0.0.1:${server.port}`, markers: false, writeTimeoutMs: 4_000 };
+    const options = { url: `http://127.0.0.1:${server.port}`, markers: false, writeTimeoutMs: 6_000 };
     const args = [LEAVER, JSON.stringify(options), ...(kind === 'a database' ? [String(database.port)] : [])];
     const leaver = spawn(process.execPath, ['--import', 'tsx', ...args], {
       stdio: ['ignore', 'pipe', 'inherit'],
@@ -253,6 +253,6 @@ test.each(['a server', 'a database'])(
     if (kind === 'a database') database.leave();
     const ending = await timed(exited);
     expect(ending.result[0]).toBe(0);
-    expect(ending.ms).toBeLessThan(2_000);
+    expect(ending.ms).toBeLessThan(4_000);
   },
 );

@@ -516,7 +516,9 @@ test('in development mode, pages are not sent under another name of the server',
     expect((await ask(server, path, { headers: { host: 'evil.example' } })).status).toBe(403);
 });
 
-test('in a browser, the page calls the API and its WebSocket, and runs no script that stands in it', async () => {
+test('in a browser, the page calls the API and its WebSocket, and runs no script that stands in it', {
+  timeout: 60_000,
+}, async () => {
   const server = await startDevelopment();
   const page = await (await openBrowser()).newPage();
   const said: string[] = [];

@@ -76,11 +76,12 @@ export async function startEventree(args: readonly string[], options: CliOptions
   const lines: string[] = [];
   let stdout = '';
   let stderr = '';
-  child.stdout.on('data', (text: Buffer) => {
+  // A sign of several bytes may come in two pieces.
+  child.stdout.setEncoding('utf8').on('data', (text: string) => {
     stdout += text;
   });
   createInterface({ input: child.stdout }).on('line', (line) => lines.push(line));
-  child.stderr.on('data', (text: Buffer) => {
+  child.stderr.setEncoding('utf8').on('data', (text: string) => {
     stderr += text;
   });
   const ended = once(child, 'close').then(([code, signal]) => ({ code, signal, stdout, stderr }));
@@ -128,7 +129,7 @@ export async function startFollowing(
   const before = await delivered(url);
   const running = await startEventree(args, options);
   // Its first message tells a stream where it stands.
-  await vi.waitUntil(async () => (await delivered(url)) > before, { timeout: 10_000, interval: 10 });
+  await vi.waitUntil(async () => (await delivered(url)) > before, { timeout: PATIENCE_MS, interval: 10 });
   return running;
 }
 

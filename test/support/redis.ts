@@ -4,7 +4,6 @@
  */
 import { type ChildProcess, execFileSync, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import type { AddressInfo } from 'node:net';
 import { createServer } from 'node:net';
 import { onTestFinished } from 'vitest';
 
@@ -61,13 +60,28 @@ async function launch(settings: readonly string[]): Promise<TestRedis> {
   return redis;
 }
 
+/** Below those that systems hand out by themselves: it stays free until its program listens, and while that is away. */
+const PORTS = { from: 12_000, count: 18_000 };
+/** Where this process looks next: no two of its programs get the same one. */
+let nextPort = Math.floor(Math.random() * PORTS.count);
+
 export async function freePort(): Promise<number> {
-  const probe = createServer().listen(0, '127.0.0.1');
-  await once(probe, 'listening');
-  const { port } = probe.address() as AddressInfo;
+  for (;;) {
+    const port = PORTS.from + (nextPort++ % PORTS.count);
+    if (await isFree(port)) return port;
+  }
+}
+
+async function isFree(port: number): Promise<boolean> {
+  const probe = createServer().listen(port, '127.0.0.1');
+  try {
+    await once(probe, 'listening');
+  } catch {
+    return false;
+  }
   probe.close();
   await once(probe, 'close');
-  return port;
+  return true;
 }
 
 function installRedis(): void {

@@ -86,7 +86,7 @@ test(
     const keepers: number[] = [];
     let databases: Databases | undefined;
     for (let nth = 0; nth < 3; nth++) {
-      databases = await openDatabases({ folder, lingerMs: 1_000 });
+      databases = await openDatabases({ folder, lingerMs: 5_000 });
       keepers.push(databases.keeper);
       await databases.leave();
     }

@@ -7,6 +7,8 @@ import { expect, onTestFinished, test, vi } from 'vitest';
 import { type EventreeOptions, eventTreeMatchers, readTree, startEventree } from '../../src/testing/index.ts';
 
 expect.extend(eventTreeMatchers);
+// Whoever comes first makes the PostgreSQL that all share, beside other tests.
+vi.setConfig({ testTimeout: 120_000 });
 
 async function eventree(options?: EventreeOptions) {
   const started = await startEventree(options);

@@ -8,7 +8,7 @@ const LINK = 'javascript:window.harmed=3';
 /** Turns the direction of what follows: `gpj.exe` reads as `exe.jpg`. */
 const TURNED = 'invoice\u202egpj.exe\u2066\u200b';
 const LONG = 'word'.repeat(2_500);
-const TIMEOUT_MS = 120_000;
+const TIMEOUT_MS = 240_000;
 
 const DEFINE = `mutation ($attribute: DefineAttributeInput!, $type: DefineEventTypeInput!) {
   defineAttribute(input: $attribute) { name } defineEventType(input: $type) { name } }`;

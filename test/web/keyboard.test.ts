@@ -113,7 +113,7 @@ describe('the focus', { timeout: TIMEOUT_MS }, () => {
     await untilFocused(page, 'article Event');
     await page.keyboard.press('k');
     await expect.poll(place, SOON).toBe('1');
-    expect(await focused(page)).not.toBe('body');
+    await expect.poll(() => focused(page), SOON).not.toBe('body');
     await page.keyboard.press('Escape');
     await untilFocused(page, 'section Events, newest first');
   });

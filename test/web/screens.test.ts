@@ -6,7 +6,7 @@ import { worldForFile } from '../support/world.ts';
 import { DEMO_MS, recordGithubEvents } from './support/github.ts';
 import { openSite, SOON } from './support/site.ts';
 
-const TIMEOUT_MS = 120_000;
+const TIMEOUT_MS = 240_000;
 const RESOURCE = 'repository/Codertocat/Hello-World';
 
 describe('each screen', { timeout: TIMEOUT_MS }, () => {
@@ -166,9 +166,13 @@ describe('each screen', { timeout: TIMEOUT_MS }, () => {
     await page.locator('.stream-row').first().waitFor(SOON);
     await page.keyboard.press('j');
     await page.keyboard.press('j');
-    await expect.poll(() => page.locator('.stream-row.chosen').getAttribute('aria-posinset', SOON)).toBe('2');
+    await expect
+      .poll(() => page.locator('.stream-row.chosen').getAttribute('aria-posinset', SOON), SOON)
+      .toBe('2');
     await page.keyboard.press('k');
-    await expect.poll(() => page.locator('.stream-row.chosen').getAttribute('aria-posinset', SOON)).toBe('1');
+    await expect
+      .poll(() => page.locator('.stream-row.chosen').getAttribute('aria-posinset', SOON), SOON)
+      .toBe('1');
     await page.keyboard.press('Escape');
     await expect.poll(() => page.locator('.stream-row.chosen').count(), SOON).toBe(0);
     await page.keyboard.press('?');

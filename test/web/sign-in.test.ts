@@ -40,7 +40,7 @@ describe('the web UI', { timeout: TIMEOUT_MS }, () => {
     await world.ask(RECORD, { input: { type: 'note', resource: 'page/1', message: 'for root' } });
     const { page, open } = await openSite({ url: world.servers[0]?.url ?? '', token: null });
     await open('/login?to=%2F%3Ff%3Dtype%3Anote');
-    await page.getByLabel('Token').fill(await world.token({ groups: ['admin'], lifetimeSeconds: 6 }));
+    await page.getByLabel('Token').fill(await world.token({ groups: ['admin'], lifetimeSeconds: 10 }));
     await page.getByRole('button', { name: 'Use this token' }).click();
     await expect.poll(() => rowsOf(page), SOON).toEqual(['for root']);
     expect(page.url()).toContain('/?f=type:note');
@@ -66,6 +66,7 @@ describe('the web UI', { timeout: TIMEOUT_MS }, () => {
     const url = world.servers[0]?.url ?? '';
     const { page, open } = await openSite({ url, token: await world.token({ groups: ['admin'] }) });
     await open('/');
+    await untilLive(page);
     await page.route('**/assets/overview-page*', (route) => route.abort());
     await page.keyboard.press('2');
     await expect.poll(() => page.getByRole('alert').textContent(SOON), SOON).toContain('could not be shown');

@@ -51,6 +51,11 @@ import {
 /** Below this many, events are left to be read directly. */
 export const INDEX_BEHIND = 1_024;
 const INTERVAL_MS = 1_000;
+/**
+ * A chunk that is not full yet is indexed at most so often. Each time most of its rows are written anew, which at
+ * thousands of events a second takes as long as recording them.
+ */
+const PART_EVERY_MS = 500;
 
 /** Indexes whatever journal has grown, by nudge or interval; runs in worker.ts. */
 export function startIndexing(
@@ -58,12 +63,17 @@ export function startIndexing(
   registry: RegistryStore,
   onError: (error: unknown) => void,
 ): Loop {
+  let partsAt = Number.NEGATIVE_INFINITY;
   return startLoop({
     intervalMs: INTERVAL_MS,
     onError,
     work: async () => {
+      const now = performance.now();
+      const takesParts = now - partsAt >= PART_EVERY_MS;
+      if (takesParts) partsAt = now;
       let progress = false;
-      for (const id of await findGrown(pool)) {
+      for (const { id, hasFullChunk } of await findGrown(pool)) {
+        if (!takesParts && !hasFullChunk) continue;
         progress = (await indexNext(pool, registry, id, INDEX_BEHIND)) || progress;
       }
       return progress;
@@ -71,12 +81,19 @@ export function startIndexing(
   });
 }
 
+interface Grown {
+  readonly id: number;
+  /** All of a chunk has been recorded, and not all of it indexed. */
+  readonly hasFullChunk: boolean;
+}
+
 /** Journals of which more is left to be indexed than may be. */
-export async function findGrown(pool: pg.Pool): Promise<number[]> {
-  const { rows } = await pool.query<{ id: number }>('select id from journal where head - indexed >= $1', [
-    INDEX_BEHIND,
-  ]);
-  return rows.map(({ id }) => id);
+export async function findGrown(pool: pg.Pool): Promise<Grown[]> {
+  const { rows } = await pool.query<Grown>(
+    `select id, head / $2 > indexed / $2 as "hasFullChunk" from journal where head - indexed >= $1`,
+    [INDEX_BEHIND, CHUNK_SIZE],
+  );
+  return rows;
 }
 
 /** Held to the end of the transaction by whoever changes a journal's index. */

@@ -9,6 +9,8 @@ import { onTestFinished } from 'vitest';
 
 const ROOT = fileURLToPath(new URL('../../..', import.meta.url));
 const run = promisify(execFile);
+/** A compiler on a busy machine. */
+export const COMPILED_MS = 120_000;
 
 /**
  * @param texts by the names of their files.

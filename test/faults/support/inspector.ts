@@ -55,7 +55,9 @@ function countListeners(this: object[]): number {
 
 /** @param server started with `INSPECTED`. */
 export async function inspect(server: ServerProcess): Promise<Inspector> {
-  const address = await vi.waitUntil(() => /ws:\/\/127\.0\.0\.1:\d+\/\S+/.exec(server.said())?.[0]);
+  const address = await vi.waitUntil(() => /ws:\/\/127\.0\.0\.1:\d+\/\S+/.exec(server.said())?.[0], {
+    timeout: 10_000,
+  });
   const socket = new WebSocket(address, { maxPayload: 0 });
   onTestFinished(() => socket.terminate());
   await once(socket, 'open');

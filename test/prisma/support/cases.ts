@@ -746,10 +746,11 @@ export const CASES: readonly Case[] = [
         prisma.$transaction(
           async (tx) => {
             await tx.account.update({ where: { id: 1 }, data: { version: 1 } });
-            await pool.query('select pg_sleep(0.4)');
+            await pool.query('select pg_sleep(1.2)');
             return tx.account.update({ where: { id: 1 }, data: { version: 2 } });
           },
-          { timeout: 150 },
+          // Enough for what comes before that, on a busy machine.
+          { timeout: 600 },
         ),
       );
     },

@@ -71,6 +71,17 @@ export function connectionOf(page: Page): Promise<string | null> {
   return page.locator('.connection').textContent(SOON);
 }
 
+/** Of the histogram: what it says of itself. */
+export function histogramOf(page: Page): Promise<string | null> {
+  return page.locator('.histogram [role=img]').getAttribute('aria-label', SOON);
+}
+
+/** Until it stands where it stays: while it is counted it is drawn anew, and a pointer over it is forgotten. */
+export async function untilDrawn(page: Page, says: RegExp): Promise<void> {
+  await expect.poll(() => histogramOf(page), SOON).toMatch(says);
+  await page.locator('.histogram .u-over').waitFor(SOON);
+}
+
 export function untilLive(page: Page): Promise<void> {
   return expect.poll(() => connectionOf(page), SOON).toMatch(/Live/);
 }
