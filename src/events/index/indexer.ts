@@ -16,37 +16,21 @@
  * (../acl-change.ts) and a newly indexed attribute (`indexAttribute`).
  */
 import type pg from 'pg';
-import { RESOURCE_COLUMNS, type Resource, type ResourceRow, toResource } from '../../access/resource.ts';
+import type { Acl } from '../../access/acl.ts';
+import { ACL_COLUMNS, type AclRow, toAcl } from '../../access/resource.ts';
+import type { ResourceRef } from '../../access/resource-ref.ts';
 import { type Loop, startLoop } from '../../base/loop.ts';
 import { byteaArray, textArray } from '../../db/binary-array.ts';
 import type { Database } from '../../db/database.ts';
 import { inTransaction } from '../../db/transaction.ts';
-import { ACL_CHANGE } from '../builtin.ts';
 import { retryWithPartition } from '../partition.ts';
 import type { Registry } from '../registry.ts';
 import type { RegistryStore } from '../registry-store.ts';
 import { EVENT_TYPES, type EventRow } from '../row.ts';
-import {
-  addBit,
-  type Bits,
-  CHUNK_SIZE,
-  chunkOf,
-  decodeBits,
-  encodeBits,
-  noBits,
-  ordinalOf,
-  unite,
-} from './bits.ts';
+import { type Bits, CHUNK_SIZE, chunkOf, decodeBits, encodeBits, unite } from './bits.ts';
+import { TermCollection } from './collection.ts';
 import { type ColumnEvent, writeColumns } from './columns.ts';
-import {
-  type IndexedEvent,
-  lastingTerms,
-  presenceTerm,
-  type Term,
-  termsOf,
-  valuePrefix,
-  viewerTerms,
-} from './term.ts';
+import { type IndexedEvent, presenceTerm, type Term, valuePrefix } from './term.ts';
 
 /** Below this many, events are left to be read directly. */
 export const INDEX_BEHIND = 1_024;
@@ -176,40 +160,12 @@ async function collectTerms(
   events: readonly IndexedEvent[],
   registry: Registry,
 ): Promise<Map<Term, Bits>> {
-  const viewers = viewersBy(await readResources(client, events));
-  const sets = new Map<Term, Bits>();
-  const add = (terms: readonly Term[], ordinal: number) => {
-    for (const term of terms) {
-      let bits = sets.get(term);
-      if (bits === undefined) {
-        bits = noBits();
-        sets.set(term, bits);
-      }
-      addBit(bits, ordinal);
-    }
-  };
+  const acls = await readAcls(client, events);
+  const collection = new TermCollection(registry);
   for (const event of events) {
-    const ordinal = ordinalOf(event.position);
-    add(termsOf(event, registry), ordinal);
-    add(viewers(event), ordinal);
-    add(lastingTerms(event), ordinal);
+    collection.add(event, event.resource === null ? null : (acls.get(event.resource) ?? null));
   }
-  return sets;
-}
-
-/** The terms of whom an ACL lets see an event, worked out once for all events that it decides alike. */
-function viewersBy(resources: ReadonlyMap<string, Resource>): (event: IndexedEvent) => readonly Term[] {
-  const known = new Map<string, readonly Term[]>();
-  return (event) => {
-    if (event.resource === null) return [];
-    const key = event.type === ACL_CHANGE ? `${event.resource} ${ACL_CHANGE}` : event.resource;
-    let terms = known.get(key);
-    if (terms === undefined) {
-      terms = viewerTerms(event, resources.get(event.resource)?.acl ?? null);
-      known.set(key, terms);
-    }
-    return terms;
-  };
+  return collection.sets;
 }
 
 /** What of an event its terms and its entries in columns are made from. */
@@ -251,17 +207,24 @@ async function readEvents(
   }));
 }
 
-async function readResources(
+/** Resources with the same ACL share one object. */
+async function readAcls(
   client: pg.PoolClient,
   events: readonly IndexedEvent[],
-): Promise<Map<string, Resource>> {
+): Promise<Map<ResourceRef, Acl>> {
   const refs = [...new Set(events.map(({ resource }) => resource).filter((ref) => ref !== null))];
-  const { rows } = await client.query<ResourceRow>({
-    name: 'index-resources',
-    text: `select ${RESOURCE_COLUMNS} from resource where ref = any($1)`,
+  const { rows } = await client.query<AclRow & { refs: ResourceRef[] }>({
+    name: 'index-acls',
+    text: `select to_json(array_agg(ref)) as refs, ${ACL_COLUMNS} from resource
+      where ref = any($1) group by ${ACL_COLUMNS}`,
     values: [textArray(refs, (ref) => ref)],
   });
-  return new Map(rows.map((row) => [row.ref, toResource(row)]));
+  const acls = new Map<ResourceRef, Acl>();
+  for (const row of rows) {
+    const acl = toAcl(row);
+    for (const ref of row.refs) acls.set(ref, acl);
+  }
+  return acls;
 }
 
 /** @param merge whether the chunk has rows already, to which these bits are added. */

@@ -53,7 +53,7 @@ export const MASKED: Term = 'm:';
 
 /** Numbers and ids would be as many words as there are events, so they are not indexed. */
 export function isIndexedWord(word: string): boolean {
-  return word.length <= MAX_WORD_CHARS && !/\p{N}/u.test(word);
+  return word !== '' && word.length <= MAX_WORD_CHARS && !/\p{N}/u.test(word);
 }
 
 /** All terms of one attribute's value begin with this. */
@@ -99,27 +99,39 @@ export type IndexedEvent = Pick<
   | 'visibleToActor'
 >;
 
+/** What takes an event's terms. Many events share a term, whose text need not be made for each of them. */
+export interface TermTaker {
+  /** @param make the term of a value; null where there is none. */
+  take(make: (value: string) => Term | null, value: string): void;
+  takeValue(attribute: Attribute, value: Json): void;
+}
+
 /**
- * The terms of an event, all but those of who sees it. The same registry version must decide about every
+ * Tells the terms of an event, all but those of who sees it. The same registry version must decide about every
  * event that a search relies on: see indexer.ts.
  */
-export function termsOf(event: IndexedEvent, registry: Registry): Term[] {
-  const terms = [typeTerm(event.type), categoryTerm(event.category), severityTerm(event.severity)];
-  if (event.resource !== null) {
-    terms.push(resourceTerm(event.resource), resourceTypeTerm(resourceType(event.resource)));
+export function tellTerms(event: IndexedEvent, registry: Registry, to: TermTaker): void {
+  const { resource, path, attributes } = event;
+  to.take(typeTerm, event.type);
+  to.take(categoryTerm, event.category);
+  to.take(severityTerm, event.severity);
+  if (resource !== null) {
+    to.take(resourceTerm, resource);
+    to.take(resourceTypeTerm, resourceType(resource));
   }
-  if (event.actor !== null) terms.push(actorTerm(event.actor));
-  if (event.sessionId !== null) terms.push(sessionTerm(event.sessionId));
-  if (event.correlationId !== null) terms.push(correlationTerm(event.correlationId));
-  event.path.forEach(
-    (id, i) => void terms.push(i === event.path.length - 1 ? parentTerm(id) : ancestorTerm(id)),
-  );
-  for (const [name, value] of Object.entries(event.attributes)) {
+  if (event.actor !== null) to.take(actorTerm, event.actor);
+  if (event.sessionId !== null) to.take(sessionTerm, event.sessionId);
+  if (event.correlationId !== null) to.take(correlationTerm, event.correlationId);
+  path.forEach((id, i) => {
+    to.take(i === path.length - 1 ? parentTerm : ancestorTerm, id);
+  });
+  for (const name of Object.keys(attributes)) {
     const attribute = registry.attributes.get(name);
-    if (attribute?.indexed) terms.push(presenceTerm(name), valueTerm(attribute, value));
+    if (!attribute?.indexed) continue;
+    to.take(presenceTerm, name);
+    to.takeValue(attribute, attributes[name] as Json);
   }
-  terms.push(...wordTerms(event.words));
-  return terms;
+  tellWords(event.words, to);
 }
 
 /** Whom the ACL lets see the event, as terms. @param acl of its resource, as it stands. */
@@ -146,12 +158,24 @@ export function lastingUnder(term: Term): Term | null {
   return term.startsWith(prefix) ? lastingTerm(term.slice(prefix.length) as Claim) : null;
 }
 
-function wordTerms(stored: string): Term[] {
+function tellWords(stored: string, to: TermTaker): void {
   const [first = '', second] = stored.split('|');
-  const indexed = (words: string) => words.split(' ').filter((word) => word !== '' && isIndexedWord(word));
-  if (second === undefined) return indexed(first).map(wordTerm);
-  return [MASKED, ...indexed(first).map(maskedWordTerm), ...indexed(second).map(wordTerm)];
+  if (second === undefined) {
+    tellEach(first, indexedWordTerm, to);
+    return;
+  }
+  to.take(maskedTerm, '');
+  tellEach(first, indexedMaskedWordTerm, to);
+  tellEach(second, indexedWordTerm, to);
 }
+
+function tellEach(words: string, make: (word: string) => Term | null, to: TermTaker): void {
+  for (const word of words.split(' ')) to.take(make, word);
+}
+
+const indexedWordTerm = (word: string) => (isIndexedWord(word) ? wordTerm(word) : null);
+const indexedMaskedWordTerm = (word: string) => (isIndexedWord(word) ? maskedWordTerm(word) : null);
+const maskedTerm = () => MASKED;
 
 // An IEEE 754 double sorts as its bits do, once the sign is flipped and negative ones are inverted.
 function sortableNumber(value: number): string {
