@@ -17,6 +17,7 @@ import { parseArgs, promisify } from 'node:util';
 import pg from 'pg';
 import { from as copyFrom } from 'pg-copy-streams';
 import { v7 } from 'uuid';
+import { pause } from '../src/base/retry.ts';
 import { declareTypes } from './support/declare.ts';
 import { describeMachine, median, printTable } from './support/report.ts';
 import { attributesOf, sampleEvent } from './support/sample.ts';
@@ -37,6 +38,8 @@ const { values: options } = parseArgs({
   },
 });
 const COPY_ROWS = 20_000;
+/** What a case leaves to be done behind it, as Eventree its index, is not to strike the next one. */
+const SETTLE_MS = 1_500;
 const run = promisify(execFile);
 
 interface Case {
@@ -114,6 +117,7 @@ for (let round = 0; round <= Number(options.rounds); round++) {
   for (const { name, measure } of cases) {
     if (!options.json)
       process.stderr.write(`\r\x1b[K${round === 0 ? 'warming up' : `round ${round}`}: ${name}`);
+    await pause(SETTLE_MS);
     const measured = await measure();
     if (round > 0) results.get(name)?.push(measured);
   }
