@@ -85,8 +85,8 @@ export function startRelay({
   const freed = new Set<string>();
   const waiting = new Set<{ resolve(): void; reject(error: Error): void }>();
   let sweepAt = Number.POSITIVE_INFINITY;
-  /** It has not been there before, or was away. */
-  let isBack = true;
+  /** Until the database answers for the first time, or again. */
+  let isAway = true;
   let lookAtAllAt = 0;
   let stopped: Promise<void> | undefined;
 
@@ -94,7 +94,7 @@ export function startRelay({
     intervalMs,
     work: round,
     onError(error) {
-      isBack = true;
+      isAway = true;
       onError(error);
     },
   });
@@ -102,15 +102,16 @@ export function startRelay({
   /** @returns whether there may be more. */
   async function round(stopping: AbortSignal): Promise<boolean> {
     const asking = [...waiting];
-    if (isBack) {
-      // Recorders that could not reach the database are given time to say that they are alive.
-      isBack = false;
-      sweepAt = performance.now() + sweepIntervalMs * 2;
-    } else if (performance.now() >= sweepAt) {
+    if (!isAway && performance.now() >= sweepAt) {
       await sweepLost(run);
       sweepAt = performance.now() + sweepIntervalMs;
     }
     const taken = await take(asking.length > 0);
+    if (isAway) {
+      // Recorders that could not reach the database are given time to say that they are alive.
+      isAway = false;
+      sweepAt = performance.now() + sweepIntervalMs * 2;
+    }
     if (taken.length > 0) {
       await moveAll(taken, stopping);
       return true;

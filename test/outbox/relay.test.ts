@@ -391,6 +391,7 @@ describe('a relay takes for lost whose lease has ended only after two of its int
       },
       { deliver: async () => {}, sweepIntervalMs: 1_000, intervalMs: 5 },
     );
+    await until(async () => rounds > 1);
     const leaveBehind = () =>
       openMarkers(run, { id: writer().recorder, leaseMs: 0 }, [markerOf(call())], null);
     return {
@@ -410,7 +411,7 @@ describe('a relay takes for lost whose lease has ended only after two of its int
         await until(async () => relay.failures.length > before);
         now += ms;
         failing = null;
-        await until(async () => rounds > looked);
+        await until(async () => rounds > looked + 1);
       },
     };
   }

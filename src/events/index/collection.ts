@@ -21,8 +21,8 @@ import {
 export class TermCollection implements TermTaker {
   readonly sets = new Map<Term, Bits>();
   private readonly registry: Registry;
-  /** By what makes the terms; null for a value that has none. */
-  private readonly made = new Map<unknown, Map<Json, Bits | null>>();
+  /** By what makes the terms. Values without a term are not kept: numbers in messages may be as many as there are words. */
+  private readonly made = new Map<unknown, Map<Json, Bits>>();
   private readonly viewersOfChanges = new Map<Acl, readonly Bits[]>();
   private readonly viewersOfOthers = new Map<Acl, readonly Bits[]>();
   private ordinal = 0;
@@ -44,16 +44,17 @@ export class TermCollection implements TermTaker {
     let bits = made.get(value);
     if (bits === undefined) {
       const term = make(value);
-      bits = term === null ? null : this.bitsOf(term);
+      if (term === null) return;
+      bits = this.bitsOf(term);
       made.set(value, bits);
     }
-    if (bits !== null) addBit(bits, this.ordinal);
+    addBit(bits, this.ordinal);
   }
 
   takeValue(attribute: Attribute, value: Json): void {
     const made = this.madeBy(attribute);
     let bits = made.get(value);
-    if (bits == null) {
+    if (bits === undefined) {
       bits = this.bitsOf(valueTerm(attribute, value));
       made.set(value, bits);
     }
@@ -70,7 +71,7 @@ export class TermCollection implements TermTaker {
     return viewers;
   }
 
-  private madeBy(maker: unknown): Map<Json, Bits | null> {
+  private madeBy(maker: unknown): Map<Json, Bits> {
     let made = this.made.get(maker);
     if (made === undefined) {
       made = new Map();

@@ -36,7 +36,7 @@ import { type IndexedEvent, presenceTerm, type Term, valuePrefix } from './term.
 export const INDEX_BEHIND = 1_024;
 const INTERVAL_MS = 1_000;
 /**
- * A chunk that is not full yet is indexed at most so often. Each time most of its rows are written anew, which at
+ * A chunk that is not full yet is indexed at most so often by one server. Each time most of its rows are written anew, which at
  * thousands of events a second takes as long as recording them.
  */
 const PART_EVERY_MS = 500;
@@ -54,12 +54,12 @@ export function startIndexing(
     work: async () => {
       const now = performance.now();
       const takesParts = now - partsAt >= PART_EVERY_MS;
-      if (takesParts) partsAt = now;
       let progress = false;
       for (const { id, hasFullChunk } of await findGrown(pool)) {
         if (!takesParts && !hasFullChunk) continue;
         progress = (await indexNext(pool, registry, id, INDEX_BEHIND)) || progress;
       }
+      if (takesParts) partsAt = now;
       return progress;
     },
   });
