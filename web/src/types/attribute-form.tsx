@@ -4,7 +4,7 @@ import type { AttributeKind } from '../filter/event-filter.ts';
 import { Dialog } from '../ui/dialog.tsx';
 import { shown } from '../ui/text.tsx';
 import { useDraft } from './draft.ts';
-import { Check, DraftForm, Field, NameField } from './form.tsx';
+import { Check, DescriptionField, DraftForm, Field, NameField } from './form.tsx';
 import { type Attribute, DEFINE_ATTRIBUTE, KINDS } from './registry.ts';
 
 interface AttributeFormProps {
@@ -74,16 +74,10 @@ export function AttributeForm({ existing, kept, onClose }: AttributeFormProps) {
             </select>
           )}
         </Field>
-        <Field label="Description" hint="For a person to read.">
-          {(ids) => (
-            <textarea
-              {...ids}
-              rows={2}
-              value={draft.description ?? ''}
-              onChange={(event) => change({ description: event.target.value })}
-            />
-          )}
-        </Field>
+        <DescriptionField
+          value={draft.description ?? ''}
+          onChange={(description) => change({ description })}
+        />
         <Check
           label="Indexed"
           isOn={draft.indexed && !isJson}

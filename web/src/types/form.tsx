@@ -56,6 +56,21 @@ export function NameField({ hint, value, maxChars, isFixed, onChange }: NameFiel
   );
 }
 
+interface DescriptionFieldProps {
+  readonly value: string;
+  readonly onChange: (description: string) => void;
+}
+
+export function DescriptionField({ value, onChange }: DescriptionFieldProps) {
+  return (
+    <Field label="Description" hint="For a person to read.">
+      {(ids) => (
+        <textarea {...ids} rows={2} value={value} onChange={(event) => onChange(event.target.value)} />
+      )}
+    </Field>
+  );
+}
+
 interface CheckProps {
   readonly label: string;
   readonly hint: string;

@@ -5,7 +5,7 @@ import { Dialog } from '../ui/dialog.tsx';
 import { shown } from '../ui/text.tsx';
 import { AttributePicker } from './attribute-picker.tsx';
 import { useDraft } from './draft.ts';
-import { Check, DraftForm, Field, NameField } from './form.tsx';
+import { Check, DescriptionField, DraftForm, Field, NameField } from './form.tsx';
 import { type Attribute, DEFINE_TYPE, type DefineEventTypeInput, type EventType } from './registry.ts';
 
 interface TypeFormProps {
@@ -60,16 +60,10 @@ export function TypeForm({ existing, attributes, kept, onClose }: TypeFormProps)
           isFixed={existing !== null}
           onChange={(name) => change({ name })}
         />
-        <Field label="Description" hint="For a person to read.">
-          {(ids) => (
-            <textarea
-              {...ids}
-              rows={2}
-              value={draft.description ?? ''}
-              onChange={(event) => change({ description: event.target.value })}
-            />
-          )}
-        </Field>
+        <DescriptionField
+          value={draft.description ?? ''}
+          onChange={(description) => change({ description })}
+        />
         <div className="field-pair">
           <Field label="Category" hint="Of its events that give none.">
             {(ids) => (
