@@ -14,6 +14,7 @@ import {
   visit,
   visitWithTypeInfo,
 } from 'graphql';
+import { compilable } from './execution.ts';
 
 /** To be given as a field's `extensions`. */
 export const SHARED = { sharedByLevel: true };
@@ -92,7 +93,7 @@ export function selectionOf(
     VariableDefinition: { enter: ({ variable }) => (variables.has(variable.name.value) ? undefined : null) },
     Field: { enter: (node) => (rootFields.has(node) ? { ...node, arguments: [] } : undefined) },
   });
-  const selection = { shared, variables: [...variables].sort(), document: withoutArguments };
+  const selection = { shared, variables: [...variables].sort(), document: compilable(withoutArguments) };
   known.set(operation, selection);
   return selection;
 }
