@@ -94,6 +94,8 @@ export class Group implements LiveReader {
     // With all named events in sight a filter lets through the most.
     if (this.sieve.match(seen.event, seen.level, () => true) !== true) return;
     if (this.sieve.asksJournal) this.behind();
+    // Made with its first item, a list has room for one; most get no more.
+    else if (this.letters.length === 0) this.letters = [seen];
     else this.letters.push(seen);
   }
 

@@ -97,9 +97,15 @@ export class Outbox {
 
   private push(envelope: Envelope, payload: Buffer): boolean {
     if (this.unsent() > FULL_BYTES) return false;
-    if (this.payloads.length === 0) gather(this, this.writtenAt);
-    this.envelopes.push(envelope);
-    this.payloads.push(payload);
+    if (this.payloads.length === 0) {
+      gather(this, this.writtenAt);
+      // Made with their first item, lists have room for one; most get no more.
+      this.envelopes = [envelope];
+      this.payloads = [payload];
+    } else {
+      this.envelopes.push(envelope);
+      this.payloads.push(payload);
+    }
     this.bytes += envelope.size(payload);
     if (this.bytes >= WRITE_AT_BYTES) this.flush();
     return true;
