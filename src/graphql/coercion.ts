@@ -3,7 +3,7 @@
  * schema anew for every value, which took a quarter of the time in which a batch of events is recorded.
  *
  *     operation ──once──▶ its text with `$input: Coerced`, and what makes the values that it stands for
- *     variables ──────▶ values ──▶ executed as they are, by a function of the text (execution.ts)
+ *     variables ──────▶ values ──▶ executed as they are
  *                   └─ not valid ──▶ executed as they came: graphql-js finds the fault again, and words it
  *
  * Only what is valid is handled here, so no error is worded twice. Input objects come out with all their fields, those
@@ -16,18 +16,15 @@ import {
   type GraphQLInputType,
   GraphQLScalarType,
   GraphQLSchema,
-  getNamedType,
   isInputObjectType,
   isListType,
   isNonNullType,
-  isSpecifiedScalarType,
   Kind,
   type OperationDefinitionNode,
   OperationTypeNode,
   typeFromAST,
   type VariableDefinitionNode,
 } from 'graphql';
-import { compilable } from './execution.ts';
 
 export interface Executable {
   readonly schema: GraphQLSchema;
@@ -41,14 +38,7 @@ type Coerce = (value: unknown) => unknown;
 
 interface Plan {
   readonly document: DocumentNode;
-  readonly variables: readonly PlannedVariable[];
-}
-
-interface PlannedVariable {
-  readonly name: string;
-  /** Must be given, or has a default. */
-  readonly isAwaited: boolean;
-  readonly coerce: Coerce;
+  readonly variables: readonly { readonly name: string; readonly coerce: Coerce }[];
 }
 
 /** Its values have been coerced. */
@@ -63,19 +53,17 @@ export function createCoercion(schema: GraphQLSchema) {
 
   function plan(document: DocumentNode, operation: OperationDefinitionNode): Plan | null {
     if (operation.operation !== OperationTypeNode.MUTATION) return null;
-    const variables: PlannedVariable[] = [];
+    const variables: { name: string; coerce: Coerce }[] = [];
     const definitions = operation.variableDefinitions?.map((definition): VariableDefinitionNode => {
       const type = typeFromAST(schema, definition.type) as GraphQLInputType;
-      const isAwaited = isNonNullType(type) || definition.defaultValue !== undefined;
-      variables.push({ name: definition.variable.name.value, isAwaited, coerce: compile(type) });
-      // Coerced once more, these stay what they are; directives ask for them by their type.
-      if (isSpecifiedScalarType(getNamedType(type))) return definition;
+      if (!isOfObjects(type)) return definition;
+      variables.push({ name: definition.variable.name.value, coerce: compile(type) });
       return { ...definition, type: COERCED_NODE };
     });
+    if (variables.length === 0) return null;
     const rewritten = { ...operation, variableDefinitions: definitions ?? [] };
     const replace = <T extends ASTNode>(node: T) => (node === (operation as ASTNode) ? rewritten : node);
-    const definitionsOfAll = document.definitions.map(replace);
-    return { document: compilable({ ...document, definitions: definitionsOfAll }), variables };
+    return { document: { ...document, definitions: document.definitions.map(replace) }, variables };
   }
 
   return (document: DocumentNode, operation: OperationDefinitionNode, variables: Variables): Executable => {
@@ -101,14 +89,19 @@ const COERCED_NODE = {
 function coerceAll(plan: Plan, variables: Variables): Record<string, unknown> | null {
   const values = { ...variables };
   try {
-    for (const { name, isAwaited, coerce } of plan.variables) {
-      if (Object.hasOwn(values, name)) values[name] = coerce(values[name]);
-      else if (isAwaited) return null;
+    for (const { name, coerce } of plan.variables) {
+      // Left out is not the same as null, and may have a default.
+      if (!Object.hasOwn(values, name)) return null;
+      values[name] = coerce(values[name]);
     }
     return values;
   } catch {
     return null;
   }
+}
+
+function isOfObjects(type: GraphQLInputType): boolean {
+  return isListType(type) || isNonNullType(type) ? isOfObjects(type.ofType) : isInputObjectType(type);
 }
 
 function createCompile(): (type: GraphQLInputType) => Coerce {

@@ -14,7 +14,6 @@ import {
   visit,
   visitWithTypeInfo,
 } from 'graphql';
-import { compilable } from './execution.ts';
 
 /** To be given as a field's `extensions`. */
 export const SHARED = { sharedByLevel: true };
@@ -93,7 +92,7 @@ export function selectionOf(
     VariableDefinition: { enter: ({ variable }) => (variables.has(variable.name.value) ? undefined : null) },
     Field: { enter: (node) => (rootFields.has(node) ? { ...node, arguments: [] } : undefined) },
   });
-  const selection = { shared, variables: [...variables].sort(), document: compilable(withoutArguments) };
+  const selection = { shared, variables: [...variables].sort(), document: withoutArguments };
   known.set(operation, selection);
   return selection;
 }

@@ -133,18 +133,6 @@ describe('variables that are coerced ahead', { timeout: PROPERTY_TIMEOUT_MS }, (
     expect(check(text, { a: note, c: 'three' })).toBe('not valid');
   });
 
-  test('are those that are no objects, too', () => {
-    const text = 'mutation ($a: Int!, $b: [Severity!], $c: DateTime, $d: JSON, $e: ID = 5) { __typename }';
-    const given = { a: 1, b: 'LOW', c: '2026-11-20T23:18:04.123+01:00', d: { deep: [1] }, e: 7 };
-    expect(check(text, given)).toBe('valid');
-    expect(check(text, { a: 1 })).toBe('valid');
-    expect(check(text, { a: 1, b: null, c: null, d: null, e: null })).toBe('valid');
-    expect(check(text, {})).toBe('not valid');
-    for (const fault of [{ a: 1.5 }, { b: ['LOUD'] }, { c: 'noon' }, { e: [] }]) {
-      expect(check(text, { ...given, ...fault })).toBe('not valid');
-    }
-  });
-
   test('are refused where a scalar makes nothing of them', () => {
     const strict = buildSchema(
       'scalar Even input Pair { one: Even! } type Query { ok(pair: Pair): Boolean }',
