@@ -25,6 +25,7 @@ import {
   typeFromAST,
   type VariableDefinitionNode,
 } from 'graphql';
+import { planned } from './execution.ts';
 
 export interface Executable {
   readonly schema: GraphQLSchema;
@@ -63,21 +64,23 @@ export function createCoercion(schema: GraphQLSchema) {
     if (variables.length === 0) return null;
     const rewritten = { ...operation, variableDefinitions: definitions ?? [] };
     const replace = <T extends ASTNode>(node: T) => (node === (operation as ASTNode) ? rewritten : node);
-    return { document: { ...document, definitions: document.definitions.map(replace) }, variables };
+    const executable = { ...document, definitions: document.definitions.map(replace) };
+    const isAllCoerced = variables.length === definitions?.length;
+    return { document: isAllCoerced ? planned(ofCoerced, executable, rewritten) : executable, variables };
   }
 
   return (document: DocumentNode, operation: OperationDefinitionNode, variables: Variables): Executable => {
     const asItCame = { schema, document, variableValues: variables };
-    let planned = plans.get(operation);
-    if (planned === undefined) {
-      planned = plan(document, operation);
-      plans.set(operation, planned);
+    let coercion = plans.get(operation);
+    if (coercion === undefined) {
+      coercion = plan(document, operation);
+      plans.set(operation, coercion);
     }
-    if (planned === null) return asItCame;
-    const values = coerceAll(planned, variables);
+    if (coercion === null) return asItCame;
+    const values = coerceAll(coercion, variables);
     return values === null
       ? asItCame
-      : { schema: ofCoerced, document: planned.document, variableValues: values };
+      : { schema: ofCoerced, document: coercion.document, variableValues: values };
   };
 }
 

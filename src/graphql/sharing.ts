@@ -8,12 +8,14 @@ import {
   type FieldNode,
   type GraphQLSchema,
   getNamedType,
+  getOperationAST,
   isObjectType,
   type OperationDefinitionNode,
   TypeInfo,
   visit,
   visitWithTypeInfo,
 } from 'graphql';
+import { planned } from './execution.ts';
 
 /** To be given as a field's `extensions`. */
 export const SHARED = { sharedByLevel: true };
@@ -92,7 +94,9 @@ export function selectionOf(
     VariableDefinition: { enter: ({ variable }) => (variables.has(variable.name.value) ? undefined : null) },
     Field: { enter: (node) => (rootFields.has(node) ? { ...node, arguments: [] } : undefined) },
   });
-  const selection = { shared, variables: [...variables].sort(), document: withoutArguments };
+  const what = getOperationAST(withoutArguments, operation.name?.value) as OperationDefinitionNode;
+  const ready = planned(schema, withoutArguments, what);
+  const selection = { shared, variables: [...variables].sort(), document: ready };
   known.set(operation, selection);
   return selection;
 }

@@ -7,11 +7,12 @@
  */
 import { randomUUID } from 'node:crypto';
 import type { IncomingHttpHeaders, IncomingMessage, RequestListener, ServerResponse } from 'node:http';
-import { execute, type GraphQLError, type GraphQLFormattedError } from 'graphql';
+import type { GraphQLError, GraphQLFormattedError } from 'graphql';
 import { createHandler, type OperationArgs, type Response } from 'graphql-http';
 import type { Principal } from '../access/principal.ts';
 import { EventreeError, logged } from '../base/errors.ts';
 import type { Logger } from '../base/logger.ts';
+import { execute } from '../graphql/execution.ts';
 import { createFormat, type Door, identify, isHostAllowed, isOriginAllowed } from './door.ts';
 import {
   type GraphqlRequest,

@@ -6,7 +6,8 @@
  * that has stalled for long is cut off, to come back when it can.
  */
 import type { ServerResponse } from 'node:http';
-import { type ExecutionResult, execute, subscribe } from 'graphql';
+import { type ExecutionResult, subscribe } from 'graphql';
+import { execute } from '../graphql/execution.ts';
 import { RETRY_AFTER_SECONDS, TOO_MANY_CONNECTIONS } from './admission.ts';
 import { createFormat, type Door, formatResult, isSubscription } from './door.ts';
 import { type GraphqlRequest, isMutationByGet, MUTATION_BY_GET, readParams } from './graphql-request.ts';

@@ -12,13 +12,13 @@ import type { Server as HttpServer, IncomingMessage } from 'node:http';
 import type { Socket } from 'node:net';
 import type { Duplex } from 'node:stream';
 import { setImmediate } from 'node:timers/promises';
-import { execute } from 'graphql';
 import { CloseCode, handleProtocols, makeServer, type Server } from 'graphql-ws';
 import { type WebSocket, WebSocketServer } from 'ws';
 import type { Principal } from '../access/principal.ts';
 import { EventreeError, logged, messageOf } from '../base/errors.ts';
 import { pause } from '../base/retry.ts';
 import { refusal } from '../graphql/errors.ts';
+import { execute } from '../graphql/execution.ts';
 import { RETRY_AFTER_SECONDS, TOO_MANY_CONNECTIONS } from './admission.ts';
 import {
   createFormat,

@@ -9,7 +9,7 @@
  * executed here, once for all whose answers are the same, and go to the wire as they are.
  */
 import { createHash } from 'node:crypto';
-import { type DocumentNode, type ExecutionResult, execute, type GraphQLResolveInfo } from 'graphql';
+import type { DocumentNode, ExecutionResult, GraphQLResolveInfo } from 'graphql';
 import { ADMIN, ANONYMOUS } from '../../access/claim.ts';
 import { isAdmin, type Principal } from '../../access/principal.ts';
 import type { ResourceRef } from '../../access/resource-ref.ts';
@@ -23,6 +23,7 @@ import { type FollowRequest, follow } from '../../live/follow.ts';
 import type { Wording } from '../../live/wording.ts';
 import { builder } from '../builder.ts';
 import { Context, type Outlet } from '../context.ts';
+import { execute } from '../execution.ts';
 import { SHARED, selectionOf } from '../sharing.ts';
 import { EventType } from './event.ts';
 import { EventFilter } from './filter.ts';

@@ -1,0 +1,233 @@
+/** Operations that are run by a plan of their text: their answers and what they do are those of graphql-js. */
+import {
+  buildSchema,
+  type ExecutionResult,
+  execute as executeByGraphqlJs,
+  type GraphQLFieldResolver,
+  getOperationAST,
+  type OperationDefinitionNode,
+  parse,
+} from 'graphql';
+import { describe, expect, test } from 'vitest';
+import { execute, planned } from '../../src/graphql/execution.ts';
+import { worldForFile } from '../support/world.ts';
+
+type Resolve = GraphQLFieldResolver<unknown, unknown>;
+
+/** What resolvers are asked, in order; those of the plan are told nothing of text and schema. */
+let asked: string[] = [];
+
+const schema = buildSchema(`
+  scalar Even
+  enum Colour { RED GREEN }
+  type Query { unused: String }
+  type Mutation {
+    make(name: String = "thing", size: Int! = 3, list: [Int!]): Thing!
+    tell: String
+    things: [Thing!]
+  }
+  type Subscription { seen: Thing }
+  type Thing {
+    name: String! size: Int even: Even colour: Colour list: [Int!] part: Thing parts: [Thing!]!
+    wrong: String later: String promised: Thing argued(by: String): String
+  }
+`);
+const THING = { size: 3, even: 4, colour: 'GREEN', list: [1, 2], part: null, parts: [] };
+const RESOLVERS: Record<string, Record<string, Resolve>> = {
+  Mutation: {
+    make: (_, args) => {
+      if (args.name === 'nothing') return null;
+      if (args.name === 'error') throw new Error('It cannot be made.');
+      if (args.name === 'an error') return new Error('It is an error.');
+      const thing = { ...THING, ...args, part: THING, parts: [THING, { ...THING, name: 'part' }] };
+      return args.name === 'refused' ? Promise.reject(new Error('It is refused.')) : Promise.resolve(thing);
+    },
+    tell: () => 'told',
+    things: () => [{ ...THING, name: 'one' }, null],
+  },
+  Subscription: { seen: (root) => (root as { value: unknown }).value },
+  Thing: {
+    name: (thing) => (thing as { name?: string }).name,
+    size: (thing) => (thing as { size: unknown }).size,
+    even: (thing) => (thing as { even: unknown }).even,
+    colour: (thing) => (thing as { colour: unknown }).colour,
+    list: (thing) => (thing as { list: unknown }).list,
+    part: (thing) => (thing as { part: unknown }).part,
+    parts: (thing) => (thing as { parts: unknown }).parts,
+    wrong: () => {
+      throw new Error('It is wrong.');
+    },
+    later: () => Promise.resolve('later'),
+    promised: () => Promise.resolve({ ...THING, name: 'promised' }),
+    argued: (_, { by }) => String(by),
+  },
+};
+for (const [type, resolvers] of Object.entries(RESOLVERS)) {
+  const fields = (schema.getType(type) as ReturnType<typeof schema.getMutationType>)?.getFields() ?? {};
+  for (const [name, resolve] of Object.entries(resolvers)) {
+    const noted: Resolve = (source, args, context, info) => {
+      asked.push(`${info === undefined ? 'plan' : 'graphql-js'} ${name} ${JSON.stringify(args)}`);
+      return resolve(source, args, context, info);
+    };
+    Object.assign(fields[name] as object, { resolve: noted });
+  }
+}
+Object.assign(schema.getType('Even') as object, {
+  serialize: (value: number) => {
+    if (value % 2 !== 0) throw new Error(`${value} is odd.`);
+    return value;
+  },
+});
+
+/** What one of the two answers, as a door sends it, and what it did for it. */
+async function told(
+  by: typeof execute,
+  text: string,
+  variableValues: Record<string, unknown>,
+  rootValue?: unknown,
+) {
+  const document = parse(text);
+  const operation = getOperationAST(document) as OperationDefinitionNode;
+  if (by === execute) planned(schema, document, operation);
+  asked = [];
+  const run = () => by({ schema, document, variableValues, rootValue });
+  const answer = JSON.stringify(await run());
+  const first = asked;
+  asked = [];
+  // What it has learned of the first run changes nothing.
+  expect(JSON.stringify(await run())).toBe(answer);
+  return { answer, asked: first, askedAgain: asked };
+}
+
+const isByPlan = (calls: readonly string[]) => calls.every((call) => call.startsWith('plan '));
+const rootCalls = (calls: readonly string[]) => calls.filter((call) => /^\S+ (make|tell|things) /.test(call));
+
+const PLAIN: readonly [text: string, variables?: Record<string, unknown>][] = [
+  ['mutation { tell }'],
+  ['mutation Named { said: tell }'],
+  ['mutation ($name: String) { make(name: $name) { __typename name } }', { name: 'this' }],
+  ['mutation ($name: String) { make(name: $name) { name } }', {}],
+  [
+    'mutation ($size: Int!, $list: [Int!]) { make(size: $size, list: $list) { size list } }',
+    { size: 5, list: [7] },
+  ],
+  ['mutation ($list: [Int!]) { make(list: $list) { list } }', { list: null }],
+  ['mutation { make { a: name b: name colour even size part { size } parts { size } list } }'],
+  ['mutation { make { constructor: name toString: size hasOwnProperty: colour } }'],
+];
+
+test.each(PLAIN)('%s', async (text, variables = {}) => {
+  const byPlan = await told(execute, text, variables);
+  const expected = await told(executeByGraphqlJs as typeof execute, text, variables);
+  expect(byPlan.answer).toBe(expected.answer);
+  expect(isByPlan([...byPlan.asked, ...byPlan.askedAgain])).toBe(true);
+  expect(byPlan.asked.map(argumentsAsked)).toEqual(expected.asked.map(argumentsAsked));
+});
+
+const argumentsAsked = (call: string) => call.slice(call.indexOf(' '));
+
+const NOT_PLAIN: readonly [text: string, variables?: Record<string, unknown>][] = [
+  ['mutation ($name: String) { make(name: $name) { size } }', { name: 'nothing' }],
+  ['mutation ($name: String) { make(name: $name) { size } }', { name: 'error' }],
+  ['mutation ($name: String) { make(name: $name) { size } }', { name: 'an error' }],
+  ['mutation ($name: String) { make(name: $name) { size } }', { name: 'refused' }],
+  ['mutation ($size: Int = 1) { make(size: $size) { size } }', { size: null }],
+  ['mutation ($size: Int = 1) { make(size: $size) { size even part { even } } }', {}],
+  ['mutation { make { size wrong } }'],
+  ['mutation { make { part { name } } }'],
+  ['mutation { make { parts { name } } }'],
+  ['mutation { make { later promised { name later } } }'],
+  ['mutation { things { name } }'],
+  ['mutation { make { argued } }'],
+  ['mutation { make(name: "literal", list: [1]) { name list } }'],
+  ['mutation ($name: Int!) { make(list: [$name]) { list } }', { name: 1 }],
+  ['mutation { a: tell b: make { wrong } c: tell }'],
+  ['mutation { a: make(name: "error") { size } b: tell }'],
+  ['mutation { tell @skip(if: true) }'],
+  ['mutation ($no: Boolean!) { make { size @include(if: $no) name } }', { no: false }],
+  [
+    'mutation { make { ...More name } } fragment More on Thing { size part { ...Deep } } fragment Deep on Thing { size }',
+  ],
+  ['mutation { ... on Mutation { tell } }'],
+  ['mutation { make { part { size } part { colour } } }'],
+  ['mutation { __typename }'],
+  ['mutation { __proto__: tell }'],
+  ['mutation { make { __proto__: name } }'],
+];
+
+test.each(NOT_PLAIN)('is left to graphql-js: %s', async (text, variables = {}) => {
+  const byPlan = await told(execute, text, variables);
+  const expected = await told(executeByGraphqlJs as typeof execute, text, variables);
+  expect(byPlan.answer).toBe(expected.answer);
+  // What changes something is done once, with the same arguments and in the same order.
+  for (const run of ['asked', 'askedAgain'] as const) {
+    expect(rootCalls(byPlan[run]).map(argumentsAsked)).toEqual(rootCalls(expected[run]).map(argumentsAsked));
+  }
+});
+
+test('a field that promises its value is not planned for again', async () => {
+  const { asked: first, askedAgain } = await told(execute, 'mutation { make { size later } }', {});
+  expect(isByPlan(first)).toBe(false);
+  expect(first.some((call) => call.startsWith('plan '))).toBe(true);
+  expect(askedAgain.some((call) => call.startsWith('plan '))).toBe(false);
+});
+
+test('an odd value is refused in the words of graphql-js', async () => {
+  const text = 'subscription { seen { name even } }';
+  for (const even of [4, 5, null, undefined, {}]) {
+    const rootValue = { value: { ...THING, name: 'seen', even } };
+    const byPlan = await told(execute, text, {}, rootValue);
+    expect(byPlan.answer).toBe(
+      (await told(executeByGraphqlJs as typeof execute, text, {}, rootValue)).answer,
+    );
+    expect(isByPlan(byPlan.asked)).toBe(even !== 5 && !(even instanceof Object));
+  }
+});
+
+test('a query is not planned', async () => {
+  const document = parse('{ unused }');
+  planned(schema, document, getOperationAST(document) as OperationDefinitionNode);
+  const { data } = (await execute({ schema, document, rootValue: { unused: 'used' } })) as ExecutionResult;
+  expect(data).toEqual({ unused: 'used' });
+});
+
+describe('on a server', () => {
+  const world = worldForFile();
+  const RECORD =
+    'mutation Record($input: [RecordEventInput!]!) { recordEvents(input: $input) { events { EVENT } } }';
+  const record = (selection: string, input: object[]) =>
+    world().send(RECORD.replace('EVENT', selection), { input });
+  const note = {
+    type: 'note',
+    message: 'A note.',
+    resource: 'page/1',
+    children: [{ type: 'note', message: 'Below.' }],
+  };
+
+  test('what is recorded is answered, plain and not', async () => {
+    const plain =
+      'id cursor journal type { name } category severity message occurredAt actor resource { ref } attributes payload';
+    const { data } = await record(plain, [note, note]);
+    const [event] = data.recordEvents.events;
+    const query = `query ($id: ID!) { event(id: $id) { ${plain} } }`;
+    expect((await world().ask(query, { id: event.id })).event).toEqual(event);
+    const nested = await record(
+      'message children { totalCount nodes { message } } resource { acl { owners } }',
+      [note],
+    );
+    expect(nested.data.recordEvents.events[0].children).toEqual({
+      totalCount: 1,
+      nodes: [{ message: 'Below.' }],
+    });
+  });
+
+  test('what is refused says where and why, and nothing is recorded', async () => {
+    const { errors, data } = await record('id', [note, { ...note, type: 'unheard_of' }]);
+    expect(data ?? null).toBeNull();
+    expect(errors).toMatchObject([
+      { path: ['recordEvents'], extensions: { code: 'UNKNOWN_EVENT_TYPE', index: 1 } },
+    ]);
+    const { events } = await world().ask('{ events(filter: { type: { eq: "unheard_of" } }) { totalCount } }');
+    expect(events.totalCount).toBe(0);
+  });
+});
