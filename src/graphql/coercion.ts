@@ -24,6 +24,7 @@ import {
   OperationTypeNode,
   typeFromAST,
   type VariableDefinitionNode,
+  visit,
 } from 'graphql';
 import { planned } from './execution.ts';
 
@@ -53,7 +54,7 @@ export function createCoercion(schema: GraphQLSchema) {
   const plans = new WeakMap<OperationDefinitionNode, Plan | null>();
 
   function plan(document: DocumentNode, operation: OperationDefinitionNode): Plan | null {
-    if (operation.operation !== OperationTypeNode.MUTATION) return null;
+    if (operation.operation !== OperationTypeNode.MUTATION || hasVariableInLiteral(document)) return null;
     const variables: { name: string; coerce: Coerce }[] = [];
     const definitions = operation.variableDefinitions?.map((definition): VariableDefinitionNode => {
       const type = typeFromAST(schema, definition.type) as GraphQLInputType;
@@ -82,6 +83,16 @@ export function createCoercion(schema: GraphQLSchema) {
       ? asItCame
       : { schema: ofCoerced, document: coercion.document, variableValues: values };
   };
+}
+
+/** There it becomes part of a value of the literal's type, JSON for instance, and must be as it came. */
+function hasVariableInLiteral(document: DocumentNode): boolean {
+  const found: ASTNode[] = [];
+  const within = {
+    enter: (literal: ASTNode) => void visit(literal, { Variable: (node) => void found.push(node) }),
+  };
+  visit(document, { ObjectValue: within, ListValue: within });
+  return found.length > 0;
 }
 
 const COERCED_NODE = {

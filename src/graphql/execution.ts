@@ -38,8 +38,8 @@ interface Plan {
   readonly field: PlannedField;
   readonly args: readonly PlannedArgument[];
   readonly complete: Complete;
-  /** What is promised once is promised again: then graphql-js is asked at once. */
-  isLeft: boolean;
+  /** Runs in a row in which a value was promised. After some graphql-js is asked at once: what is read from the database is always promised. */
+  promised: number;
 }
 
 interface PlannedArgument {
@@ -57,6 +57,7 @@ type Outcome = { readonly value: unknown } | { readonly error: unknown };
 
 class NotPlain extends Error {}
 class Promised extends NotPlain {}
+const MOST_PROMISED = 10;
 const NOT_PLAIN = new NotPlain();
 const PROMISED = new Promised();
 
@@ -83,12 +84,15 @@ export function planned(
 
 export function execute(args: ExecutionArgs): Result {
   const plan = plans.get(args.document);
-  const given = plan === undefined || plan.isLeft ? null : argumentsOf(plan, args.variableValues ?? {});
+  const given =
+    plan === undefined || plan.promised === MOST_PROMISED
+      ? null
+      : argumentsOf(plan, args.variableValues ?? {});
   if (plan === undefined || given === null) return interpret(args) as Result;
   try {
     const value: unknown = plan.field.resolve(args.rootValue, given, args.contextValue, NO_INFO);
-    if (!(value instanceof Promise)) return complete(plan, args, value);
-    return value.then(
+    if (!isPromise(value)) return complete(plan, args, value);
+    return Promise.resolve(value).then(
       (settled) => complete(plan, args, settled),
       (error) => goOn(args, plan, { error }),
     );
@@ -99,9 +103,11 @@ export function execute(args: ExecutionArgs): Result {
 
 function complete(plan: Plan, args: ExecutionArgs, value: unknown): Result {
   try {
-    return { data: { [plan.key]: plan.complete(value, args.contextValue) } };
+    const data = { [plan.key]: plan.complete(value, args.contextValue) };
+    plan.promised = 0;
+    return { data };
   } catch (error) {
-    if (error === PROMISED) plan.isLeft = true;
+    if (error === PROMISED) plan.promised++;
     return goOn(args, plan, { value });
   }
 }
@@ -172,7 +178,7 @@ function planOf(schema: GraphQLSchema, operation: OperationDefinitionNode): Plan
     field: field as PlannedField,
     args,
     complete: completing,
-    isLeft: false,
+    promised: 0,
   };
 }
 
@@ -210,7 +216,7 @@ function planValue(type: GraphQLOutputType, selections: SelectionSetNode | undef
   return (
     given &&
     ((value, context) => {
-      if (value instanceof Promise) return fail(PROMISED);
+      if (isPromise(value)) return abandon([value]);
       if (value instanceof Error) return fail(NOT_PLAIN);
       return value == null ? null : given(value, context);
     })
@@ -221,14 +227,17 @@ function planValue(type: GraphQLOutputType, selections: SelectionSetNode | undef
 function planGiven(type: GraphQLOutputType, selections: SelectionSetNode | undefined): Complete | null {
   if (isListType(type)) {
     const item = planValue(type.ofType, selections);
-    return (
-      item &&
-      ((value, context) =>
-        Array.isArray(value) ? value.map((each) => item(each, context)) : fail(NOT_PLAIN))
-    );
+    return item && ((value, context) => completeList(value, item, context));
   }
   if (isLeafType(type)) return (value) => type.serialize(value) ?? fail(NOT_PLAIN);
   return isObjectType(type) && selections !== undefined ? planObject(type, selections) : null;
+}
+
+function completeList(value: unknown, item: Complete, context: unknown): unknown[] {
+  if (!Array.isArray(value)) return fail(NOT_PLAIN);
+  const promises = value.filter(isPromise);
+  if (promises.length > 0) return abandon(promises);
+  return Array.from(value, (each) => item(each, context));
 }
 
 function planObject(type: GraphQLObjectType, { selections }: SelectionSetNode): Complete | null {
@@ -252,12 +261,30 @@ function planField(type: GraphQLObjectType, node: FieldNode): Complete | null {
   const name = node.name.value;
   if (name === '__typename') return () => type.name;
   const field = type.getFields()[name];
-  if (field?.resolve === undefined || field.args.length > 0) return null;
-  const { resolve } = field;
+  if (field === undefined || field.args.length > 0) return null;
+  const { resolve = readProperty(name) } = field;
   const completing = planValue(field.type, node.selectionSet);
   return (
     completing && ((source, context) => completing(resolve(source, NO_ARGUMENTS, context, NO_INFO), context))
   );
+}
+
+/** As graphql-js does where a field has no resolver, but for methods. */
+function readProperty(name: string): (source: unknown) => unknown {
+  return (source) => {
+    const value = Object(source)[name];
+    return typeof value === 'function' ? fail(NOT_PLAIN) : value;
+  };
+}
+
+function isPromise(value: unknown): value is PromiseLike<unknown> {
+  return typeof value === 'object' && value !== null && 'then' in value && typeof value.then === 'function';
+}
+
+/** Nobody waits for them any more: graphql-js asks the resolvers again, and is told if they fail. */
+function abandon(promises: readonly PromiseLike<unknown>[]): never {
+  for (const promise of promises) promise.then(null, () => {});
+  return fail(PROMISED);
 }
 
 function fail(why: NotPlain): never {

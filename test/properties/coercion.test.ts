@@ -154,6 +154,19 @@ describe('variables that are coerced ahead', { timeout: PROPERTY_TIMEOUT_MS }, (
     expect(Object.keys(other)).toEqual(Object.keys(one));
   });
 
+  test('are left as they came where one stands within a literal', () => {
+    const text = `mutation ($e: RecordEventInput!) {
+      recordEvent(input: { type: "note", payload: { x: [$e] } }) { event { id } }
+    }`;
+    const document = parse(text);
+    const variables = { e: { type: 'note' } };
+    expect(coerceOurs(document, operationOf(document), variables)).toEqual({
+      schema,
+      document,
+      variableValues: variables,
+    });
+  });
+
   test('are those of mutations', () => {
     const document = parse('query ($filter: EventFilter) { events(filter: $filter) { totalCount } }');
     const variables = { filter: { severity: { in: ['LOW'] } } };
