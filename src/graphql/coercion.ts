@@ -26,7 +26,7 @@ import {
   type VariableDefinitionNode,
   visit,
 } from 'graphql';
-import { planned } from './execution.ts';
+import { planFor } from './execution.ts';
 
 export interface Executable {
   readonly schema: GraphQLSchema;
@@ -66,8 +66,8 @@ export function createCoercion(schema: GraphQLSchema) {
     const rewritten = { ...operation, variableDefinitions: definitions ?? [] };
     const replace = <T extends ASTNode>(node: T) => (node === (operation as ASTNode) ? rewritten : node);
     const executable = { ...document, definitions: document.definitions.map(replace) };
-    const isAllCoerced = variables.length === definitions?.length;
-    return { document: isAllCoerced ? planned(ofCoerced, executable, rewritten) : executable, variables };
+    if (variables.length === definitions?.length) planFor(ofCoerced, executable, rewritten);
+    return { document: executable, variables };
   }
 
   return (document: DocumentNode, operation: OperationDefinitionNode, variables: Variables): Executable => {

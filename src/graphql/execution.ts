@@ -67,19 +67,14 @@ const NO_ARGUMENTS = {};
 
 const plans = new WeakMap<DocumentNode, Plan>();
 
-/**
- * Makes a plan where the operation is plain.
- *
- * @returns the document, to be run for this operation alone, with variables that have been coerced.
- */
-export function planned(
+/** Makes a plan where the operation is plain. From now on the document is run for it alone, with variables that have been coerced. */
+export function planFor(
   schema: GraphQLSchema,
   document: DocumentNode,
   operation: OperationDefinitionNode,
-): DocumentNode {
+): void {
   const plan = planOf(schema, operation);
   if (plan !== null) plans.set(document, plan);
-  return document;
 }
 
 export function execute(args: ExecutionArgs): Result {

@@ -15,7 +15,7 @@ import {
   visit,
   visitWithTypeInfo,
 } from 'graphql';
-import { planned } from './execution.ts';
+import { planFor } from './execution.ts';
 
 /** To be given as a field's `extensions`. */
 export const SHARED = { sharedByLevel: true };
@@ -94,9 +94,15 @@ export function selectionOf(
     VariableDefinition: { enter: ({ variable }) => (variables.has(variable.name.value) ? undefined : null) },
     Field: { enter: (node) => (rootFields.has(node) ? { ...node, arguments: [] } : undefined) },
   });
-  const what = getOperationAST(withoutArguments, operation.name?.value) as OperationDefinitionNode;
-  const ready = planned(schema, withoutArguments, what);
-  const selection = { shared, variables: [...variables].sort(), document: ready };
+  // What is not shared is mostly promised, and no plan could be kept.
+  if (shared) {
+    planFor(
+      schema,
+      withoutArguments,
+      getOperationAST(withoutArguments, operation.name?.value) as typeof operation,
+    );
+  }
+  const selection = { shared, variables: [...variables].sort(), document: withoutArguments };
   known.set(operation, selection);
   return selection;
 }

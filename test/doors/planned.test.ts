@@ -10,7 +10,7 @@ import {
 } from 'graphql';
 import { describe, expect, onTestFinished, test, vi } from 'vitest';
 import { createClient, LINE_FIELDS } from '../../src/client/index.ts';
-import { execute, planned } from '../../src/graphql/execution.ts';
+import { execute, planFor } from '../../src/graphql/execution.ts';
 import { schema as schemaOfServer } from '../../src/graphql/schema.ts';
 import { worldForFile } from '../support/world.ts';
 
@@ -112,7 +112,7 @@ async function told(
 ) {
   const document = parse(text);
   const operation = getOperationAST(document) as OperationDefinitionNode;
-  if (by === execute) planned(schema, document, operation);
+  if (by === execute) planFor(schema, document, operation);
   asked = [];
   const run = () => by({ schema, document, variableValues, rootValue });
   const answer = JSON.stringify(await run());
@@ -198,7 +198,7 @@ test.each(NOT_PLAIN)('as by graphql-js: %s', async (text, variables = {}) => {
 
 test('a text whose fields promise their values is soon not planned for any more', async () => {
   const document = parse('mutation { make { size later } }');
-  planned(schema, document, getOperationAST(document) as OperationDefinitionNode);
+  planFor(schema, document, getOperationAST(document) as OperationDefinitionNode);
   const runs: boolean[] = [];
   for (let nth = 0; nth < 20; nth++) {
     asked = [];
@@ -210,7 +210,7 @@ test('a text whose fields promise their values is soon not planned for any more'
 
 test('one promise that has passed does not end the plan', async () => {
   const document = parse('subscription { seen { part { size } } }');
-  planned(schema, document, getOperationAST(document) as OperationDefinitionNode);
+  planFor(schema, document, getOperationAST(document) as OperationDefinitionNode);
   for (let nth = 0; nth < 100; nth++) {
     asked = [];
     const part = nth % 5 === 0 ? Promise.resolve(THING) : THING;
