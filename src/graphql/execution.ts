@@ -14,9 +14,9 @@ import {
   type ExecutionResult,
   type FieldNode,
   type GraphQLField,
+  type GraphQLFieldResolver,
   GraphQLObjectType,
   type GraphQLOutputType,
-  type GraphQLResolveInfo,
   GraphQLSchema,
   execute as interpret,
   isLeafType,
@@ -35,7 +35,7 @@ type Complete = (value: unknown, context: unknown) => unknown;
 
 interface Plan {
   readonly key: string;
-  readonly field: PlannedField;
+  readonly resolve: PlainResolve;
   readonly args: readonly PlannedArgument[];
   readonly complete: Complete;
   /** Runs in a row in which a value was promised. After some graphql-js is asked at once: what is read from the database is always promised. */
@@ -49,8 +49,8 @@ interface PlannedArgument {
   readonly isNeeded: boolean;
 }
 
-type PlannedField = GraphQLField<unknown, unknown> &
-  Required<Pick<GraphQLField<unknown, unknown>, 'resolve'>>;
+/** One that is told nothing of text and schema. */
+type PlainResolve = (source: unknown, args: Record<string, unknown>, context: unknown) => unknown;
 
 /** What came of the one field. */
 type Outcome = { readonly value: unknown } | { readonly error: unknown };
@@ -61,8 +61,6 @@ const MOST_PROMISED = 10;
 const NOT_PLAIN = new NotPlain();
 const PROMISED = new Promised();
 
-/** None of our resolvers asks for it; a text that one of those is asked by has no plan. */
-const NO_INFO = undefined as unknown as GraphQLResolveInfo;
 const NO_ARGUMENTS = {};
 
 const plans = new WeakMap<DocumentNode, Plan>();
@@ -85,7 +83,7 @@ export function execute(args: ExecutionArgs): Result {
       : argumentsOf(plan, args.variableValues ?? {});
   if (plan === undefined || given === null) return interpret(args) as Result;
   try {
-    const value: unknown = plan.field.resolve(args.rootValue, given, args.contextValue, NO_INFO);
+    const value: unknown = plan.resolve(args.rootValue, given, args.contextValue);
     if (!isPromise(value)) return complete(plan, args, value);
     return Promise.resolve(value).then(
       (settled) => complete(plan, args, settled),
@@ -149,7 +147,7 @@ function withOutcomes(schema: GraphQLSchema): GraphQLSchema {
 
 function tellingOutcomes(type: GraphQLObjectType): GraphQLObjectType {
   const config = type.toConfig();
-  const resolve: PlannedField['resolve'] = (outcomes, _args, _context, { path }) => {
+  const resolve: GraphQLFieldResolver<unknown, unknown> = (outcomes, _args, _context, { path }) => {
     const outcome = (outcomes as ReadonlyMap<string, Outcome>).get(String(path.key)) as Outcome;
     if ('error' in outcome) throw outcome.error;
     return outcome.value;
@@ -164,13 +162,13 @@ function planOf(schema: GraphQLSchema, operation: OperationDefinitionNode): Plan
   if (operation.operation === OperationTypeNode.QUERY || root == null || node === null) return null;
   if (operation.variableDefinitions?.some(({ defaultValue }) => defaultValue !== undefined)) return null;
   const field = root.getFields()[node.name.value];
-  if (field?.resolve === undefined || !isPlain(node)) return null;
+  if (field?.resolve === undefined || !isPlainResolver(field.resolve) || !isPlain(node)) return null;
   const args = planArguments(field, node);
   const completing = planValue(field.type, node.selectionSet);
   if (args === null || completing === null) return null;
   return {
     key: keyOf(node),
-    field: field as PlannedField,
+    resolve: field.resolve,
     args,
     complete: completing,
     promised: 0,
@@ -258,14 +256,18 @@ function planField(type: GraphQLObjectType, node: FieldNode): Complete | null {
   const field = type.getFields()[name];
   if (field === undefined || field.args.length > 0) return null;
   const { resolve = readProperty(name) } = field;
+  if (!isPlainResolver(resolve)) return null;
   const completing = planValue(field.type, node.selectionSet);
-  return (
-    completing && ((source, context) => completing(resolve(source, NO_ARGUMENTS, context, NO_INFO), context))
-  );
+  return completing && ((source, context) => completing(resolve(source, NO_ARGUMENTS, context), context));
+}
+
+/** Whether it takes no `info`, which is made by graphql-js alone. */
+function isPlainResolver(resolve: GraphQLFieldResolver<unknown, unknown>): resolve is PlainResolve {
+  return resolve.length <= 3;
 }
 
 /** As graphql-js does where a field has no resolver, but for methods. */
-function readProperty(name: string): (source: unknown) => unknown {
+function readProperty(name: string): PlainResolve {
   return (source) => {
     const value = Object(source)[name];
     return typeof value === 'function' ? fail(NOT_PLAIN) : value;
