@@ -4,9 +4,12 @@ import type { Envelope } from './outbox.ts';
 /** A message of a stream as graphql-transport-ws has it, in the frame of RFC 6455, section 5.2. */
 export class FrameEnvelope implements Envelope {
   private readonly head: Buffer;
+  /** Of what is put around a payload; beside it, as there are thousands of heads, and to ask each takes time. */
+  private readonly around: number;
 
   constructor(id: string) {
     this.head = Buffer.from(`{"id":${JSON.stringify(id)},"type":"next","payload":`);
+    this.around = this.head.length + TAIL.length;
   }
 
   size(payload: Buffer): number {
@@ -24,7 +27,7 @@ export class FrameEnvelope implements Envelope {
   }
 
   private length(payload: Buffer): number {
-    return this.head.length + payload.length + TAIL.length;
+    return this.around + payload.length;
   }
 }
 

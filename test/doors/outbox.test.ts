@@ -1,6 +1,7 @@
 /** Live messages on their way to one connection, with real sockets at both ends. */
 import { once } from 'node:events';
 import { connect, createServer, type Socket } from 'node:net';
+import { Writable } from 'node:stream';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { expect, onTestFinished, test, vi } from 'vitest';
 import { type Envelope, Outbox } from '../../src/server/outbox.ts';
@@ -25,10 +26,8 @@ async function openConnection() {
     near.destroy();
     server.close();
   });
-  let received = 0;
-  client.on('data', (part) => {
-    received += part.length;
-  });
+  const parts: Buffer[] = [];
+  client.on('data', (part: Buffer) => parts.push(part));
   const writes = vi.spyOn(near, 'write');
   let written = 0;
   const outbox = new Outbox({
@@ -38,7 +37,8 @@ async function openConnection() {
       written += messages;
     },
   });
-  return { near, client, outbox, writes, received: () => received, written: () => written };
+  const text = () => Buffer.concat(parts).toString();
+  return { near, client, outbox, writes, text, received: () => text().length, written: () => written };
 }
 
 const message = (bytes: number) => Buffer.alloc(bytes, 'x');
@@ -54,7 +54,7 @@ test('what comes while nothing was written lately is written within the turn', a
 });
 
 test('what comes faster is gathered over several turns and written in one piece, in order', async () => {
-  const { outbox, writes, received, written } = await openConnection();
+  const { outbox, writes, text, received, written } = await openConnection();
   const [one, other] = [outbox.wire(BARE), outbox.wire(BARE)];
   one.push(Buffer.from('first '));
   await new Promise((resolve) => process.nextTick(resolve));
@@ -67,7 +67,7 @@ test('what comes faster is gathered over several turns and written in one piece,
   expect(written()).toBe(7);
   // Another two where this machine was held up for longer than messages are gathered.
   expect(writes.mock.calls.length).toBeLessThanOrEqual(4);
-  expect(Buffer.concat(writes.mock.calls.map(([part]) => part as Buffer)).toString()).toBe('first abcdef');
+  expect(text()).toBe('first abcdef');
 });
 
 test('64 kB are not waited with', async () => {
@@ -80,18 +80,14 @@ test('64 kB are not waited with', async () => {
 });
 
 test('what is flushed is there before whatever is written next', async () => {
-  const { near, client, outbox } = await openConnection();
-  let text = '';
-  client.on('data', (part) => {
-    text += part;
-  });
+  const { near, outbox, text } = await openConnection();
   const wire = outbox.wire(BARE);
   wire.push(Buffer.from('1 '));
   await new Promise((resolve) => process.nextTick(resolve));
   wire.push(Buffer.from('2 '));
   outbox.flush();
   near.write('3');
-  await vi.waitUntil(() => text === '1 2 3', PATIENT);
+  await vi.waitUntil(() => text() === '1 2 3', PATIENT);
 });
 
 test('a connection that takes nothing is full before it holds a megabyte, and says when it has drained', async () => {
@@ -142,4 +138,58 @@ test('all subscriptions of a connection share what it may hold', async () => {
   expect(other.reserve(100_000)).toBe(false);
   one.free(200_000);
   expect(other.reserve(100_000)).toBe(true);
+});
+
+test('connections that are due together get each its own bytes, also one that takes them late', async () => {
+  const connections = await Promise.all(Array.from({ length: 8 }, openConnection));
+  const wires = connections.map(({ outbox }) => outbox.wire(BARE));
+  const late = connections[2] as Awaited<ReturnType<typeof openConnection>>;
+  const sent = connections.map(() => '');
+  const pushRound = async (round: number) => {
+    for (const [nth, wire] of wires.entries()) {
+      const text = `<${round} for ${nth} ${String.fromCharCode(65 + (round % 26)).repeat(20_000)}>`;
+      if (wire.push(Buffer.from(text))) sent[nth] += text;
+    }
+    // Long enough for the next round to be due at once.
+    await sleep(6);
+  };
+  await pushRound(0);
+  late.client.pause();
+  let round = 1;
+  while (late.near.writableLength === 0) await pushRound(round++);
+  // What it has not taken waits while others get the same memory again.
+  for (const end = round + 8; round < end; ) await pushRound(round++);
+  expect(late.near.writableLength).toBeGreaterThan(20_000);
+  late.client.resume();
+  for (const [nth, { received }] of connections.entries()) {
+    await vi.waitUntil(() => received() === sent[nth]?.length, PATIENT);
+  }
+  for (const [nth, { text }] of connections.entries()) expect(text() === sent[nth]).toBe(true);
+});
+
+/** What is written by an outbox, turn by turn, to a stream that takes it at once or not at all. */
+async function writeTurns(turns: number, takes: boolean): Promise<ArrayBufferLike[]> {
+  const stream = new Writable({
+    write(_part, _encoding, done) {
+      if (takes) done();
+    },
+  });
+  const write = vi.spyOn(stream, 'write');
+  const outbox = new Outbox({ stream, isOpen: () => true, onWritten: () => {} });
+  const wire = outbox.wire(BARE);
+  for (let turn = 0; turn < turns; turn++) {
+    wire.push(message(700));
+    await vi.waitUntil(() => write.mock.calls.length > turn, { ...PATIENT, interval: 5 });
+  }
+  return write.mock.calls.map(([part]) => (part as Buffer).buffer);
+}
+
+test('what is taken at once is written from the same memory, again and again', async () => {
+  const [, second, ...others] = await writeTurns(30, true);
+  expect(new Set(others)).toEqual(new Set([second]));
+});
+
+test('one that takes nothing keeps no more memory than its messages need', async () => {
+  const kept = new Set(await writeTurns(30, false));
+  expect([...kept].reduce((sum, { byteLength }) => sum + byteLength, 0)).toBeLessThan(100_000);
 });
