@@ -90,17 +90,16 @@ export class Group implements LiveReader {
     if (this.members.length === 0) this.close();
   }
 
-  offer(seen: SeenEvent): void {
+  offer(seen: SeenEvent): boolean {
     // With all named events in sight a filter lets through the most.
-    if (this.sieve.match(seen.event, seen.level, () => true) !== true) return;
-    if (this.sieve.asksJournal) this.behind();
-    // Made with its first item, a list has room for one; most get no more.
-    else if (this.letters.length === 0) this.letters = [seen];
-    else this.letters.push(seen);
+    if (this.sieve.match(seen.event, seen.level, () => true) !== true) return false;
+    if (!this.sieve.asksJournal) return this.put(seen);
+    this.behind();
+    return false;
   }
 
-  hide(hidden: ResourceRef, position: Position): void {
-    this.letters.push({ hidden, position });
+  hide(hidden: ResourceRef, position: Position): boolean {
+    return this.put({ hidden, position });
   }
 
   settle(upTo: Position): void {
@@ -134,6 +133,17 @@ export class Group implements LiveReader {
     const isSilent = this.unspoken.length === 0 && now - this.spokeAt >= silenceMs;
     if (this.unit === 'event' || !isSilent) return;
     this.say(this.speaker.say({ events: [], hidden: [], position: this.hub.position() }));
+  }
+
+  /** @returns whether it is the first. */
+  private put(letter: Letter): boolean {
+    if (this.letters.length > 0) {
+      this.letters.push(letter);
+      return false;
+    }
+    // Made with its first item, a list has room for one; most get no more.
+    this.letters = [letter];
+    return true;
   }
 
   private close(): void {

@@ -32,11 +32,15 @@ import { aclsOf, sightOf } from './sight.ts';
 /** Who has joined the live end. Every call is synchronous; one that throws sends the reader to the journal. */
 export interface LiveReader extends Routed {
   readonly principal: Principal;
-  /** An event that the reader may see, by its claims, and may want; whether it does is up to its filter. */
-  offer(seen: SeenEvent): void;
-  /** At this position the reader lost the right to see the events of a resource. */
-  hide(resource: ResourceRef, position: Position): void;
-  /** That was all up to this position: called after offers and hidings. */
+  /**
+   * An event that the reader may see, by its claims, and may want; whether it does is up to its filter.
+   *
+   * @returns whether the reader waits to be settled from now on, and did not before.
+   */
+  offer(seen: SeenEvent): boolean;
+  /** At this position the reader lost the right to see the events of a resource. @returns the same. */
+  hide(resource: ResourceRef, position: Position): boolean;
+  /** That was all up to this position: called, once, after offers and hidings for which the reader waits. */
   settle(upTo: Position): void;
   /** At this position the reader's token was revoked: nothing after it is offered, and the reader has left. */
   revoke(position: Position): void;
@@ -166,7 +170,7 @@ export function createHub({ name, broker, reader, findHead, onError }: HubOption
   }
 
   function route(events: readonly UnjudgedEvent[], upTo: number): void {
-    const told = new Set<LiveReader>();
+    const unsettled: LiveReader[] = [];
     for (const { event, acl } of events) {
       if (event.type === TOKEN_REVOCATION) {
         const { subject, issuedBefore } = revocationOf(event);
@@ -180,23 +184,23 @@ export function createHub({ name, broker, reader, findHead, onError }: HubOption
         const shared =
           seen[place] ?? (asActorAlone ? { event, level, resourceHidden: true } : { event, level });
         seen[place] = shared;
-        told.add(each);
-        safely(each, () => each.offer(shared));
+        if (safely(each, () => each.offer(shared))) unsettled.push(each);
       });
       // Behind the event itself, with which it makes one message for who sees both.
-      if (event.type === ACL_CHANGE) tellHidden(event, told);
+      if (event.type === ACL_CHANGE) tellHidden(event, unsettled);
     }
     moveTo(upTo);
-    for (const each of told) safely(each, () => each.settle(upTo as Position));
+    for (const each of unsettled) safely(each, () => each.settle(upTo as Position));
   }
 
-  /** One that fails must not keep the others from what is theirs. */
-  function safely(each: LiveReader, tell: () => void): void {
+  /** One that fails must not keep the others from what is theirs. @returns what was answered; null where it failed. */
+  function safely<T>(each: LiveReader, tell: () => T): T | null {
     try {
-      tell();
+      return tell();
     } catch (error) {
       onError(error);
       each.behind();
+      return null;
     }
   }
 
@@ -205,12 +209,11 @@ export function createHub({ name, broker, reader, findHead, onError }: HubOption
     for (const look of awaited) look();
   }
 
-  function tellHidden(change: Event, told: Set<LiveReader>): void {
+  function tellHidden(change: Event, unsettled: LiveReader[]): void {
     for (const each of routes.holding(holders(aclsOf(change).old_acl, 'viewMeta'))) {
       const sight = sightOf(change, each);
       if (sight !== null && sight.before > NOTHING && sight.after === NOTHING) {
-        told.add(each);
-        safely(each, () => each.hide(sight.resource, change.position));
+        if (safely(each, () => each.hide(sight.resource, change.position))) unsettled.push(each);
       }
     }
   }
