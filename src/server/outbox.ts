@@ -49,7 +49,11 @@ export class Outbox {
   private bytes = 0;
   private held = 0;
   private writtenAt = 0;
-  private isTaken = false;
+  /**
+   * Whether the last block was copied by the system as it was written: nobody looks at its bytes any more. Never so
+   * for an HTTP response, which puts off to the end of the turn what it is given.
+   */
+  tookAll = false;
   private untilDrained: Set<() => void> | null = null;
   private readonly look = () => this.tellDrained();
 
@@ -90,17 +94,14 @@ export class Outbox {
   write(block: Buffer): void {
     const { stream } = this.sink;
     stream.write(block, this.untilDrained === null ? undefined : this.look);
-    this.isTaken = stream.writableLength === 0;
-  }
-
-  /** Whether the network took all of the last block at once, so that nobody looks at its bytes any more. */
-  tookAll(): boolean {
-    return this.isTaken;
+    // To be asked in the same step: later it would say nothing of this block.
+    this.tookAll = stream.writableLength === 0;
   }
 
   push(envelope: Envelope, payload: Buffer): boolean {
-    // To ask the stream of one that took all costs more than what is gained: little can have come since.
-    if (!this.isTaken && this.unsent() > FULL_BYTES) return false;
+    // The stream of one that took all is not asked, which costs: what else may wait there by now is seen with the
+    // next block, so that one block at most comes on top of it.
+    if (!this.tookAll && this.unsent() > FULL_BYTES) return false;
     if (this.payloads.length === 0) {
       gather(this, this.writtenAt);
       // Made with their first item, lists have room for one; most get no more.
@@ -219,18 +220,25 @@ function flushLater(): void {
 function flushAll(due: readonly Outbox[]): void {
   for (let first = 0; first < due.length; first += WRITTEN_TOGETHER) {
     const some = due.slice(first, first + WRITTEN_TOGETHER);
-    const blocks = some.map((outbox) => outbox.pack(outbox.tookAll() ? onDesk : Buffer.allocUnsafe));
-    some.forEach((outbox, nth) => {
-      const block = blocks[nth];
-      if (block != null) outbox.write(block);
-    });
-    clearDesk(some.every((outbox) => outbox.tookAll()));
+    let allCopied = false;
+    try {
+      const blocks = some.map((outbox) => outbox.pack(outbox.tookAll ? onDesk : Buffer.allocUnsafe));
+      const left = some.filter((outbox, nth) => {
+        const block = blocks[nth] ?? null;
+        if (block === null) return false;
+        outbox.write(block);
+        return !outbox.tookAll && block.buffer === desk.buffer;
+      });
+      allCopied = left.length === 0;
+    } finally {
+      clearDesk(allCopied);
+    }
   }
 }
 
 /**
- * Where blocks are made that the network takes at once, as it does but for connections that are behind. Memory of
- * their own for all of them, a megabyte an event for a thousand connections, kept the garbage collector busy with
+ * Where blocks are made that are copied as they are written, which all are but those of connections that are behind.
+ * Memory of their own for each, a megabyte an event for a thousand connections, kept the garbage collector busy with
  * marking for a sixth of the processor time.
  */
 let desk = Buffer.allocUnsafe(DESK_BYTES);
@@ -242,8 +250,8 @@ function onDesk(bytes: number): Buffer {
   return desk.subarray(deskUsed - bytes, deskUsed);
 }
 
-/** @param isTaken whether nobody looks at the blocks any more; otherwise they are left to who does. */
-function clearDesk(isTaken: boolean): void {
-  if (!isTaken) desk = Buffer.allocUnsafe(DESK_BYTES);
+/** @param allCopied where not, whoever still looks at a block keeps this memory, and another piece is begun. */
+function clearDesk(allCopied: boolean): void {
+  if (!allCopied) desk = Buffer.allocUnsafe(DESK_BYTES);
   deskUsed = 0;
 }
