@@ -135,7 +135,7 @@ export class Group implements LiveReader {
     this.say(this.speaker.say({ events: [], hidden: [], position: this.hub.position() }));
   }
 
-  /** @returns whether it is the first. */
+  /** @returns whether it is the first: the hub settles who said so, once. */
   private put(letter: Letter): boolean {
     if (this.letters.length > 0) {
       this.letters.push(letter);

@@ -40,7 +40,7 @@ export interface LiveReader extends Routed {
   offer(seen: SeenEvent): boolean;
   /** At this position the reader lost the right to see the events of a resource. @returns the same. */
   hide(resource: ResourceRef, position: Position): boolean;
-  /** That was all up to this position: called, once, after offers and hidings for which the reader waits. */
+  /** That was all up to this position: called after offers and hidings, of which one was answered by true. */
   settle(upTo: Position): void;
   /** At this position the reader's token was revoked: nothing after it is offered, and the reader has left. */
   revoke(position: Position): void;
@@ -171,26 +171,35 @@ export function createHub({ name, broker, reader, findHead, onError }: HubOption
 
   function route(events: readonly UnjudgedEvent[], upTo: number): void {
     const unsettled: LiveReader[] = [];
-    for (const { event, acl } of events) {
-      if (event.type === TOKEN_REVOCATION) {
-        const { subject, issuedBefore } = revocationOf(event);
-        tellRevoked(routes.holding([subject]), new Map([[subject, issuedBefore]]), event.position);
-      }
-      const seen: SeenEvent[] = [];
-      routes.visit(event, acl, (each, level) => {
-        const asActorAlone = isSeenAsActorAlone(event, acl, each.claims);
-        // One for all who see it alike: they recognise what they share by it.
-        const place = asActorAlone ? NOTHING : level;
-        const shared =
-          seen[place] ?? (asActorAlone ? { event, level, resourceHidden: true } : { event, level });
-        seen[place] = shared;
-        if (safely(each, () => each.offer(shared))) unsettled.push(each);
-      });
-      // Behind the event itself, with which it makes one message for who sees both.
-      if (event.type === ACL_CHANGE) tellHidden(event, unsettled);
+    try {
+      for (const each of events) offer(each, unsettled);
+    } catch (error) {
+      // The events will be read again from the journal, by them too.
+      for (const each of unsettled) each.behind();
+      throw error;
     }
     moveTo(upTo);
     for (const each of unsettled) safely(each, () => each.settle(upTo as Position));
+  }
+
+  /** @param unsettled gets those who wait to be settled from now on. */
+  function offer({ event, acl }: UnjudgedEvent, unsettled: LiveReader[]): void {
+    if (event.type === TOKEN_REVOCATION) {
+      const { subject, issuedBefore } = revocationOf(event);
+      tellRevoked(routes.holding([subject]), new Map([[subject, issuedBefore]]), event.position);
+    }
+    const seen: SeenEvent[] = [];
+    routes.visit(event, acl, (each, level) => {
+      const asActorAlone = isSeenAsActorAlone(event, acl, each.claims);
+      // One for all who see it alike: they recognise what they share by it.
+      const place = asActorAlone ? NOTHING : level;
+      const shared =
+        seen[place] ?? (asActorAlone ? { event, level, resourceHidden: true } : { event, level });
+      seen[place] = shared;
+      if (safely(each, () => each.offer(shared))) unsettled.push(each);
+    });
+    // Behind the event itself, with which it makes one message for who sees both.
+    if (event.type === ACL_CHANGE) tellHidden(event, unsettled);
   }
 
   /** One that fails must not keep the others from what is theirs. @returns what was answered; null where it failed. */
