@@ -12,7 +12,7 @@ import { filterSql } from './filter/filter-sql.ts';
 import { chunkOf } from './index/bits.ts';
 import type { ColumnEvent, ColumnField } from './index/columns.ts';
 import type { NamedEvent } from './index/plan.ts';
-import type { Direction } from './index/search.ts';
+import type { Direction } from './index/term-rows.ts';
 import type { Journal } from './journal.ts';
 import { EVENT_COLUMNS, EVENT_TYPES, type EventRow, levelSql, toSeenEvent } from './row.ts';
 import { at, between, type IdRange, ParameterList, type Source } from './source.ts';

@@ -21,7 +21,8 @@ import {
   encodeColumn,
   readColumns,
 } from './index/columns.ts';
-import type { ChunkHits, RangeLimits } from './index/search.ts';
+import type { RangeLimits } from './index/resolve.ts';
+import type { ChunkHits } from './index/search.ts';
 import type { Selection } from './select.ts';
 import { checkTime, LARGEST_LOOK, type Task, walk, windows } from './walk.ts';
 

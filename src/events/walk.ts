@@ -12,7 +12,9 @@ import { isTimeout } from '../db/trouble.ts';
 import type { Position } from './event.ts';
 import { ordinalsOf, positionOf } from './index/bits.ts';
 import type { Plan } from './index/plan.ts';
-import { type ChunkHits, type Direction, openSearch, type RangeLimits, type Search } from './index/search.ts';
+import type { RangeLimits } from './index/resolve.ts';
+import { type ChunkHits, openSearch, type Search } from './index/search.ts';
+import type { Direction } from './index/term-rows.ts';
 import type { Question } from './select.ts';
 
 /** One page, count or statistics, from its beginning on. */

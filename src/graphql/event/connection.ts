@@ -8,7 +8,7 @@ import { EventreeError } from '../../base/errors.ts';
 import type { Cursor } from '../../events/cursor.ts';
 import type { Position, SeenEvent } from '../../events/event.ts';
 import type { Condition } from '../../events/filter/filter.ts';
-import type { Direction } from '../../events/index/search.ts';
+import type { Direction } from '../../events/index/term-rows.ts';
 import { type Journal, unwritten } from '../../events/journal.ts';
 import { builder } from '../builder.ts';
 import type { Context } from '../context.ts';
