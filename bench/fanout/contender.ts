@@ -2,7 +2,7 @@
 import { type BenchServer, tokenFor } from '../support/server.ts';
 import type { Plan } from './plan.ts';
 import type { FanoutStage } from './stage.ts';
-import { filterOf, filterWithoutRights, groupOf, keysOf, type Traffic } from './traffic.ts';
+import { filterOf, filterWithoutRights, groupOf, keysOf, type Traffic, WATCH } from './traffic.ts';
 
 export interface Contender {
   readonly name: string;
@@ -25,11 +25,14 @@ const FOR_FEW = { eventsARequest: 100, mostUnderWay: 500 };
  */
 const FOR_YOGA = { eventsARequest: 10, mostUnderWay: 40 };
 
-/** @param nodes that the subscribers are spread over; events are recorded on A. */
+/**
+ * @param nodes that the subscribers are spread over; events are recorded on A.
+ * @param query by which they subscribe.
+ */
 export async function eventree(
   stage: FanoutStage,
   traffic: Traffic,
-  { name = EVENTREE, nodes = ['A'] } = {},
+  { name = EVENTREE, nodes = ['A'], query = WATCH } = {},
 ): Promise<Contender> {
   const recorder = await stage.eventree('A');
   await stage.admit(traffic);
@@ -43,7 +46,7 @@ export async function eventree(
     })),
   );
   const feed = { feeds: 'graphql', feedPort: recorder.port, feedToken: stage.adminToken } as const;
-  return { name, servers, plan: { traffic, ...feed, subscribers, ...bounds(traffic) } };
+  return { name, servers, plan: { traffic, ...feed, query, subscribers, ...bounds(traffic) } };
 }
 
 export async function yoga(stage: FanoutStage, traffic: Traffic): Promise<Contender> {
@@ -54,7 +57,7 @@ export async function yoga(stage: FanoutStage, traffic: Traffic): Promise<Conten
     variables: { filter: filterWithoutRights(traffic, nth) },
   }));
   const feed = { feeds: 'graphql', feedPort: server.port, feedToken: '' } as const;
-  const plan = { traffic, ...feed, subscribers, ...FOR_YOGA, patienceMs: PATIENCE_MS };
+  const plan = { traffic, ...feed, query: WATCH, subscribers, ...FOR_YOGA, patienceMs: PATIENCE_MS };
   return { name: YOGA, servers: [server], plan };
 }
 
@@ -69,7 +72,8 @@ export function planForReadyFrames(server: BenchServer, traffic: Traffic): Plan 
     token: '',
     variables: { keys: keysOf(traffic, nth) },
   }));
-  return { traffic, feeds: 'ready', feedPort: server.port, feedToken: '', subscribers, ...bounds(traffic) };
+  const feed = { feeds: 'ready', feedPort: server.port, feedToken: '' } as const;
+  return { traffic, ...feed, query: WATCH, subscribers, ...bounds(traffic) };
 }
 
 function bounds({ by }: Traffic) {

@@ -3,7 +3,7 @@ import { setTimeout as wait } from 'node:timers/promises';
 import type { Feed } from './feed.ts';
 import type { Plan } from './plan.ts';
 import { FENCE, openSubscriber, PROBE, type Subscriber } from './subscriber.ts';
-import { once, WATCH } from './traffic.ts';
+import { once } from './traffic.ts';
 
 export interface CrowdOptions {
   readonly deliver: (subscriber: number, number: number, frameBytes: number) => void;
@@ -21,7 +21,7 @@ const MOST_PROBES = 150;
  * then another, the fence: what follows it is due to everybody whom it concerns.
  */
 export async function openCrowd(
-  { traffic, subscribers: planned }: Plan,
+  { traffic, query, subscribers: planned }: Plan,
   feed: Feed,
   { deliver, fail }: CrowdOptions,
 ): Promise<void> {
@@ -30,7 +30,7 @@ export async function openCrowd(
     const wave = planned.slice(first, first + OPENING).map((each, nth) =>
       openSubscriber({
         ...each,
-        query: WATCH,
+        query,
         deliver: (number, frameBytes) => deliver(first + nth, number, frameBytes),
         fail: (problem) => fail(`subscriber ${first + nth}: ${problem}`),
       }),

@@ -15,6 +15,8 @@ import { concerned } from './traffic.ts';
 
 /** In which an event that is delivered twice is delivered again. */
 const AFTERMATH_MS = 150;
+/** Single events, while the server warms up. */
+const WARM_UP_UNDER_WAY = 20;
 
 /** What a run gets to work with. */
 interface Work {
@@ -97,6 +99,12 @@ async function carryOut(order: Order, work: Work, { eventsARequest, mostUnderWay
   const started = performance.now();
   const isOver = () => performance.now() - started >= order.seconds * 1_000;
   switch (order.run) {
+    case 'warm-up':
+      for (;;) {
+        await work.untilUnderWay(WARM_UP_UNDER_WAY - 1);
+        if (isOver()) return;
+        work.record(1).catch(complain);
+      }
     case 'flood':
       for (;;) {
         await work.untilUnderWay(mostUnderWay - eventsARequest);

@@ -7,6 +7,8 @@ export interface Plan {
   readonly feeds: 'graphql' | 'ready';
   readonly feedPort: number;
   readonly feedToken: string;
+  /** The subscription of all of them. */
+  readonly query: string;
   /** One for each subscriber of the traffic. */
   readonly subscribers: readonly PlannedSubscriber[];
   /** Of a flood: events that are recorded by one request, and that are under way at a time. */
@@ -23,6 +25,8 @@ export interface PlannedSubscriber {
 }
 
 export type Order =
+  /** Single events, several under way: as many requests as can be, so that what serves them is compiled. */
+  | { readonly run: 'warm-up'; readonly seconds: number }
   /** Batches of events, as many under way as keep the server busy. */
   | { readonly run: 'flood'; readonly seconds: number }
   /** One event at a time: the next when all have the one before. */

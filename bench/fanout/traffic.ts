@@ -30,10 +30,19 @@ export const MARK_CHARS = 9;
 export const RECORD =
   'mutation ($input: [RecordEventInput!]!) { recordEvents(input: $input) { events { id } } }';
 
+const SELECTION = `id cursor journal type { name } category severity message occurredAt recordedAt actor activeClaim
+    sessionId resource { ref } attributes`;
+
 export const WATCH = `subscription ($filter: EventFilter) {
   eventRecorded(filter: $filter) {
-    id cursor journal type { name } category severity message occurredAt recordedAt actor activeClaim
-    sessionId resource { ref } attributes correlationId
+    ${SELECTION} correlationId
+  }
+}`;
+
+/** With a field whose value depends on who asks, so that each message is put into words for each set of claims. */
+export const WATCH_AS_ONESELF = `subscription ($filter: EventFilter) {
+  eventRecorded(filter: $filter) {
+    ${SELECTION} parentHidden correlationId
   }
 }`;
 

@@ -55,7 +55,6 @@ export class Context {
   readonly outlet: Outlet | null;
   private eventLoader: DataLoader<EventId, SeenEvent | null> | undefined;
   private last: Promise<unknown> | undefined;
-  private resourceLoader: DataLoader<ResourceRef, Resource | null> | undefined;
 
   constructor(
     core: Core,
@@ -77,13 +76,9 @@ export class Context {
     return this.eventLoader;
   }
 
-  /** Likewise. */
+  /** Likewise, of all requests together: whether the viewer may see what is found is for the caller to judge. */
   get resources(): DataLoader<ResourceRef, Resource | null> {
-    this.resourceLoader ??= new DataLoader(async (refs) => {
-      const found = await this.core.resources.find([...new Set(refs)]);
-      return refs.map((ref) => found.get(ref) ?? null);
-    }, GATHERED);
-    return this.resourceLoader;
+    return resourceLoaderOf(this.core.resources);
   }
 
   /**
@@ -95,4 +90,23 @@ export class Context {
     this.last = turn.catch(() => {});
     return turn;
   }
+}
+
+const resourceLoaders = new WeakMap<Resources, DataLoader<ResourceRef, Resource | null>>();
+
+/** A thousand viewers of one event, who are told of it each in words of their own, ask for one resource. */
+function resourceLoaderOf(resources: Resources): DataLoader<ResourceRef, Resource | null> {
+  const known = resourceLoaders.get(resources);
+  if (known !== undefined) return known;
+  const loader = new DataLoader<ResourceRef, Resource | null>(
+    async (refs) => {
+      // Who asks from now on is answered by the next statement.
+      loader.clearAll();
+      const found = await resources.find(refs);
+      return refs.map((ref) => found.get(ref) ?? null);
+    },
+    { maxBatchSize: GATHERED.maxBatchSize },
+  );
+  resourceLoaders.set(resources, loader);
+  return loader;
 }

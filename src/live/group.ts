@@ -35,6 +35,13 @@ interface Unspoken {
   message: Message | null;
 }
 
+export interface GroupEvents {
+  /** Nobody may join any more: the last member has left, or the token was revoked. Called once, before `onEmpty`. */
+  onClose(): void;
+  /** The last member has left: nothing is said any more. Called once. */
+  onEmpty(): void;
+}
+
 /** More are not waited for but read from the journal. */
 const MAX_UNSPOKEN = 1_000;
 
@@ -46,8 +53,8 @@ export class Group implements LiveReader {
   private readonly maxBatch: number;
   private readonly hub: Hub;
   private readonly speaker: Speaker;
-  /** Null once it has been called: the last member has left, or none may join. The group is not used again. */
-  private onClose: (() => void) | null;
+  private readonly events: GroupEvents;
+  private isClosed = false;
   /** Replaced when one leaves, so that it can be gone through meanwhile. */
   private members: Member[] = [];
   private letters: Letter[] = [];
@@ -59,7 +66,7 @@ export class Group implements LiveReader {
     { principal, filter, wording, maxBatch }: GroupRequest,
     hub: Hub,
     speaker: Speaker,
-    onClose: () => void,
+    events: GroupEvents,
   ) {
     this.principal = principal;
     this.sieve = sieveOf(filter);
@@ -67,7 +74,7 @@ export class Group implements LiveReader {
     this.maxBatch = maxBatch;
     this.hub = hub;
     this.speaker = speaker;
-    this.onClose = onClose;
+    this.events = events;
   }
 
   get claims(): ReadonlySet<Claim> {
@@ -87,7 +94,9 @@ export class Group implements LiveReader {
   /** A member has left. */
   forget(member: Member): void {
     this.members = this.members.filter((other) => other !== member);
-    if (this.members.length === 0) this.close();
+    if (this.members.length > 0) return;
+    this.close();
+    this.events.onEmpty();
   }
 
   offer(seen: SeenEvent): boolean {
@@ -147,9 +156,9 @@ export class Group implements LiveReader {
   }
 
   private close(): void {
-    const { onClose } = this;
-    this.onClose = null;
-    onClose?.();
+    if (this.isClosed) return;
+    this.isClosed = true;
+    this.events.onClose();
   }
 
   private sayEach(letters: readonly Letter[]): void {

@@ -35,10 +35,16 @@ export function createGroups(hub: Hub, silenceMs: number): Groups {
     };
     speakers.set(voice, shared);
     shared.groups++;
-    const group = new Group(request, hub, shared.speaker, () => {
-      leave();
-      groups.delete(name);
-      if (--shared.groups === 0) speakers.delete(voice);
+    const group = new Group(request, hub, shared.speaker, {
+      onClose() {
+        leave();
+        groups.delete(name);
+      },
+      onEmpty() {
+        if (--shared.groups > 0) return;
+        speakers.delete(voice);
+        shared.speaker.fallSilent();
+      },
     });
     const leave = hub.join(group);
     groups.set(name, group);

@@ -2,6 +2,7 @@
  * How a stream's deliveries are put into words: once for all whose words are the same, however many they
  * are. What the words are is known above (graphql/); who may share them is decided by the key.
  */
+import pLimit from 'p-limit';
 import { ADMIN } from '../access/claim.ts';
 import { isAdmin, nameOfPrincipal, type Principal } from '../access/principal.ts';
 import type { ResourceRef } from '../access/resource-ref.ts';
@@ -37,24 +38,36 @@ export interface Speaker {
   say(step: Step): Message | Promise<Message>;
   /** Likewise a step of one event. */
   sayEvent(seen: SeenEvent): Message | Promise<Message>;
+  /** Nobody listens any more: what has not been begun is not. */
+  fallSilent(): void;
 }
 
 type Said = Message | Promise<Message>;
+
+/**
+ * Messages of all journals that are put into words at a time, where each viewer has words of their own: these are
+ * looked up in the database, to which others want to get too. A thousand viewers of a hundred events would otherwise
+ * ask a hundred thousand questions at once.
+ */
+const IN_WORK = 32;
+const inTurn = pLimit(IN_WORK);
+/** To those who have left. */
+const NOTHING_SAID = '';
 
 /** @param journal of all steps. */
 export function createSpeaker(wording: Wording, viewer: Principal, journal: () => Journal): Speaker {
   const ofEvents = new Map<SeenEvent, Said>();
   /** By their first events: those that begin alike are compared one by one. */
   const ofSteps = new Map<SeenEvent | null, { readonly step: Step; readonly said: Said }[]>();
+  let isSilent = false;
 
   function word(step: Step): Said {
     // All groups are told of a batch within one turn.
     if (ofEvents.size + ofSteps.size === 0) setImmediate(forget);
     const { events, hidden, position } = step;
-    const words = wording.word(
-      { events, hidden, position, journal: journal(), live: true, gap: null },
-      viewer,
-    );
+    const speak = () =>
+      wording.word({ events, hidden, position, journal: journal(), live: true, gap: null }, viewer);
+    const words = wording.shared ? speak() : inTurn(() => (isSilent ? NOTHING_SAID : speak()));
     const isCheckpoint = events.length + hidden.length === 0;
     const message = (text: string) => ({ position, payload: Buffer.from(text), isCheckpoint });
     if (typeof words === 'string') return message(words);
@@ -86,6 +99,9 @@ export function createSpeaker(wording: Wording, viewer: Principal, journal: () =
       const said = word({ events: [seen], hidden: [], position: seen.event.position });
       ofEvents.set(seen, said);
       return said;
+    },
+    fallSilent() {
+      isSilent = true;
     },
   };
 }
