@@ -1,18 +1,41 @@
-/** News that cannot be understood, as of a node of another version: they cost nobody an event. */
+/** News as they come from a broker, by the rooms themselves: what cannot be understood, and what is said before a token ends. */
 import { expect, onTestFinished, test, vi } from 'vitest';
-import { ACL_CHANGE } from '../../src/events/builtin.ts';
-import type { Event, EventId } from '../../src/events/event.ts';
+import { ACL_CHANGE, TOKEN_REVOCATION } from '../../src/events/builtin.ts';
+import type { Event, EventId, SeenEvent } from '../../src/events/event.ts';
+import type { Journal } from '../../src/events/journal.ts';
+import type { UnjudgedEvent } from '../../src/events/read.ts';
 import { type Broker, createMemoryBroker } from '../../src/live/broker.ts';
 import type { Delivery } from '../../src/live/delivery.ts';
 import { follow } from '../../src/live/follow.ts';
 import { startLive } from '../../src/live/live.ts';
+import type { Wording } from '../../src/live/wording.ts';
 import { heartForFile, ROOT } from '../properties/support/heart.ts';
 
 const heart = heartForFile();
 const NEVER_MS = 3_600_000;
+/** More than are put into words at a time. */
+const MANY = 90;
+
+/** Messages as texts of the ids of their events. */
+const SHARED: Wording = {
+  ...{ key: '', shared: true, unit: 'delivery' },
+  word: (delivery) => JSON.stringify(idsOf(delivery)),
+};
+const PERSONAL: Wording = {
+  ...{ key: '', shared: false, unit: 'event' },
+  word: async (delivery) => JSON.stringify(idsOf(delivery)),
+};
+
+function idsOf({ events }: Delivery): EventId[] {
+  return events.map(({ event }) => event.id);
+}
 
 /** A stream of a node that hears of events by its broker alone, and what it has got so far. */
-async function openStream(broker: Broker, onError: (error: unknown) => void) {
+async function openStream(
+  broker: Broker,
+  onError: (error: unknown) => void,
+  { wording = SHARED, principal = ROOT } = {},
+) {
   const { database, reader } = heart();
   const live = startLive({
     ...{ database, reader, broker, onError },
@@ -20,21 +43,16 @@ async function openStream(broker: Broker, onError: (error: unknown) => void) {
   });
   onTestFinished(() => live.stop());
   const got: EventId[] = [];
-  const told: { events: EventId[] }[] = [];
-  const idsOf = ({ events }: Delivery) => events.map(({ event }) => event.id);
+  const told: EventId[][] = [];
   const stream = follow(
     { live, reader, checkpointIntervalMs: NEVER_MS },
     {
       ...{ journal: 'main', filter: await reader.filter(null), filterText: '', after: 'now', maxBatch: 100 },
-      principal: ROOT,
-      wording: {
-        ...{ key: '', shared: true, unit: 'delivery' },
-        word: (delivery) => JSON.stringify({ events: idsOf(delivery) }),
-      },
+      ...{ principal, wording },
       wire: {
         push(payload) {
           told.push(JSON.parse(payload.toString()));
-          got.push(...(told.at(-1)?.events ?? []));
+          got.push(...(told.at(-1) ?? []));
           return true;
         },
         reserve: () => true,
@@ -54,39 +72,64 @@ async function openStream(broker: Broker, onError: (error: unknown) => void) {
   return { got, told };
 }
 
+function record(count: number): Promise<SeenEvent[]> {
+  const events = Array.from({ length: count }, () => ({ journal: 'main', type: 'note' }));
+  return heart().recording.record(events, ROOT);
+}
+
+/** Tells of events as the node does that recorded them. */
+function announce(broker: Broker, journal: Journal, events: readonly UnjudgedEvent[]): void {
+  const firstPosition = events[0]?.event.position ?? expect.fail();
+  broker.announce({ journal, events, firstPosition, registryVersion: heart().registry.current().version });
+}
+
 test('an event that nobody can make sense of keeps none of those before it, nor of those after', async () => {
-  const { reader, recording, journals, registry } = heart();
+  const { reader, journals } = heart();
   const journal = await journals.findOrCreate('main');
+  const { head } = await reader.state(journal);
   const broker = createMemoryBroker();
   const errors: unknown[] = [];
   const { got, told } = await openStream(broker, (error) => errors.push(error));
 
-  const recordAll = (count: number) =>
-    recording.record(
-      Array.from({ length: count }, () => ({ journal: 'main', type: 'note' })),
-      ROOT,
-    );
-  const first = await recordAll(2);
-  const [one, other] = await reader.unjudged(journal, 1, 2);
+  const first = await record(2);
+  const [one, other] = await reader.unjudged(journal, head + 1, head + 2);
   if (one === undefined || other === undefined) expect.fail();
   const strange: Event = { ...other.event, type: ACL_CHANGE, attributes: {} };
-  const announce = (events: (typeof one)[]) =>
-    broker.announce({
-      ...{ journal, events, registryVersion: registry.current().version },
-      firstPosition: events[0]?.event.position ?? expect.fail(),
-    });
-  announce([one, { ...other, event: strange }]);
+  announce(broker, journal, [one, { ...other, event: strange }]);
   await vi.waitUntil(() => errors.length > 0, { timeout: 10_000 });
 
-  const later = await recordAll(1);
-  announce(await reader.unjudged(journal, 3, 3));
+  const later = await record(1);
+  announce(broker, journal, await reader.unjudged(journal, head + 3, head + 3));
   const all = [...first, ...later].map(({ event }) => event.id);
   await vi.waitUntil(() => got.length >= all.length, { timeout: 10_000 });
   expect(got).toEqual(all);
 
-  const last = await recordAll(2);
-  announce(await reader.unjudged(journal, 4, 5));
+  const last = await record(2);
+  announce(broker, journal, await reader.unjudged(journal, head + 4, head + 5));
   await vi.waitUntil(() => got.length >= all.length + 2, { timeout: 10_000 });
-  expect(told.at(-1)?.events).toEqual(last.map(({ event }) => event.id));
+  expect(told.at(-1)).toEqual(last.map(({ event }) => event.id));
   expect(errors).toHaveLength(1);
+});
+
+test('all that comes before the revocation of a token is told, also what waits to be put into words', async () => {
+  const { reader, journals } = heart();
+  const journal = await journals.findOrCreate('main');
+  const { head } = await reader.state(journal);
+  const broker = createMemoryBroker();
+  const { told } = await openStream(broker, (error) => expect.fail(String(error)), {
+    wording: PERSONAL,
+    principal: { ...ROOT, issuedAt: Date.now() },
+  });
+
+  const recorded = await record(MANY + 1);
+  const events = await reader.unjudged(journal, head + 1, head + MANY + 1);
+  const last = events.pop() ?? expect.fail();
+  const attributes = {
+    token_subject: ROOT.subject,
+    token_issued_before: new Date(Date.now() + NEVER_MS).toISOString(),
+  };
+  const revocation: Event = { ...last.event, type: TOKEN_REVOCATION, attributes };
+  announce(broker, journal, [...events, { ...last, event: revocation }]);
+  await vi.waitUntil(() => told.length >= MANY, { timeout: 10_000 });
+  expect(told.flat().slice(0, MANY)).toEqual(recorded.slice(0, MANY).map(({ event }) => event.id));
 });
