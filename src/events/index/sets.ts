@@ -54,45 +54,28 @@ export function guidesOf(expression: Resolved): Guide[] {
 }
 
 export function termsIn(expression: Resolved): Term[] {
-  switch (expression.set) {
-    case 'term':
-      return [expression.term];
-    case 'and':
-    case 'or':
-      return expression.of.flatMap(termsIn);
-    case 'not':
-      return termsIn(expression.of);
-    default:
-      return [];
-  }
+  return leavesOf(expression).flatMap((leaf) => (leaf.set === 'term' ? [leaf.term] : []));
 }
 
 export function timesIn(expression: Resolved): TimeSet[] {
-  switch (expression.set) {
-    case 'time':
-      return [expression.time];
-    case 'and':
-    case 'or':
-      return expression.of.flatMap(timesIn);
-    case 'not':
-      return timesIn(expression.of);
-    default:
-      return [];
-  }
+  return leavesOf(expression).flatMap((leaf) => (leaf.set === 'time' ? [leaf.time] : []));
 }
 
 /** Whether some of it was not looked at, so that what it holds must be asked of the events. */
 export function hasUnknown(expression: Resolved): boolean {
+  return leavesOf(expression).some(({ set }) => set === 'unknown');
+}
+
+/** What it is made of, wherever it stands. */
+function leavesOf(expression: Resolved): Resolved[] {
   switch (expression.set) {
-    case 'unknown':
-      return true;
     case 'and':
     case 'or':
-      return expression.of.some(hasUnknown);
+      return expression.of.flatMap(leavesOf);
     case 'not':
-      return hasUnknown(expression.of);
+      return leavesOf(expression.of);
     default:
-      return false;
+      return [expression];
   }
 }
 
