@@ -42,6 +42,8 @@ export interface GroupEvents {
   onEmpty(): void;
 }
 
+/** With all named events in sight a filter lets through the most. */
+const ALL_IN_SIGHT = () => true;
 /** More are not waited for but read from the journal. */
 const MAX_UNSPOKEN = 1_000;
 
@@ -100,8 +102,7 @@ export class Group implements LiveReader {
   }
 
   offer(seen: SeenEvent): boolean {
-    // With all named events in sight a filter lets through the most.
-    if (this.sieve.match(seen.event, seen.level, () => true) !== true) return false;
+    if (this.sieve.match(seen.event, seen.level, ALL_IN_SIGHT) !== true) return false;
     if (!this.sieve.asksJournal) return this.put(seen);
     this.behind();
     return false;
@@ -209,7 +210,8 @@ export class Group implements LiveReader {
   }
 
   private tell(message: Message): void {
-    this.spokeAt = Date.now();
+    // Silence is looked for in these alone.
+    if (this.unit === 'delivery') this.spokeAt = Date.now();
     for (const member of this.members) member.take(message);
   }
 }

@@ -170,36 +170,46 @@ export function createHub({ name, broker, reader, findHead, onError }: HubOption
   }
 
   function route(events: readonly UnjudgedEvent[], upTo: number): void {
+    const settle = (each: LiveReader) => safely(each, () => each.settle(upTo as Position));
+    const [first] = events;
+    if (first !== undefined && events.length === 1 && first.event.type !== ACL_CHANGE) {
+      // Nothing else can belong to it: who is offered it is settled while at hand, and not looked for again.
+      offer(first, settle);
+      moveTo(upTo);
+      return;
+    }
     const unsettled: LiveReader[] = [];
     try {
-      for (const each of events) offer(each, unsettled);
+      for (const each of events) offer(each, (waiting) => unsettled.push(waiting));
     } catch (error) {
       // The events will be read again from the journal, by them too.
       for (const each of unsettled) each.behind();
       throw error;
     }
     moveTo(upTo);
-    for (const each of unsettled) safely(each, () => each.settle(upTo as Position));
+    for (const each of unsettled) settle(each);
   }
 
-  /** @param unsettled gets those who wait to be settled from now on. */
-  function offer({ event, acl }: UnjudgedEvent, unsettled: LiveReader[]): void {
+  /** @param wait called with each that waits to be settled from now on. */
+  function offer({ event, acl }: UnjudgedEvent, wait: (each: LiveReader) => void): void {
     if (event.type === TOKEN_REVOCATION) {
       const { subject, issuedBefore } = revocationOf(event);
       tellRevoked(routes.holding([subject]), new Map([[subject, issuedBefore]]), event.position);
     }
     const seen: SeenEvent[] = [];
+    // Few events are seen by anyone but whom the ACL names.
+    const showsActor = event.visibleToActor && event.resource !== null;
     routes.visit(event, acl, (each, level) => {
-      const asActorAlone = isSeenAsActorAlone(event, acl, each.claims);
+      const asActorAlone = showsActor && isSeenAsActorAlone(event, acl, each.claims);
       // One for all who see it alike: they recognise what they share by it.
       const place = asActorAlone ? NOTHING : level;
       const shared =
         seen[place] ?? (asActorAlone ? { event, level, resourceHidden: true } : { event, level });
       seen[place] = shared;
-      if (safely(each, () => each.offer(shared))) unsettled.push(each);
+      if (safely(each, () => each.offer(shared))) wait(each);
     });
     // Behind the event itself, with which it makes one message for who sees both.
-    if (event.type === ACL_CHANGE) tellHidden(event, unsettled);
+    if (event.type === ACL_CHANGE) tellHidden(event, wait);
   }
 
   /** One that fails must not keep the others from what is theirs. @returns what was answered; null where it failed. */
@@ -218,11 +228,11 @@ export function createHub({ name, broker, reader, findHead, onError }: HubOption
     for (const look of awaited) look();
   }
 
-  function tellHidden(change: Event, unsettled: LiveReader[]): void {
+  function tellHidden(change: Event, wait: (each: LiveReader) => void): void {
     for (const each of routes.holding(holders(aclsOf(change).old_acl, 'viewMeta'))) {
       const sight = sightOf(change, each);
       if (sight !== null && sight.before > NOTHING && sight.after === NOTHING) {
-        if (safely(each, () => each.hide(sight.resource, change.position))) unsettled.push(each);
+        if (safely(each, () => each.hide(sight.resource, change.position))) wait(each);
       }
     }
   }
@@ -264,10 +274,8 @@ export function createHub({ name, broker, reader, findHead, onError }: HubOption
   };
 }
 
-/** Whether who is told of an event may not see its resource. */
+/** Whether who is told of an event that its actor sees may not see its resource. */
 function isSeenAsActorAlone(event: Event, acl: Acl | null, claims: ReadonlySet<Claim>): boolean {
-  // Few events are seen by anyone but whom the ACL names.
-  if (!event.visibleToActor || event.resource === null) return false;
   return isSeenAsActor(event, claims) && levelByAcl(event, acl, claims) === NOTHING;
 }
 

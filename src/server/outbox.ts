@@ -10,12 +10,16 @@
 import type { Writable } from 'node:stream';
 import type { Wire } from '../live/wire.ts';
 
-/** What a door puts around a message. */
+/** What a door puts around a message, with the address of a subscription. */
 export interface Envelope {
   /** Of the message in its envelope, in bytes. */
   size(payload: Buffer): number;
   /** Writes the message with its envelope. @returns where it ends. */
   write(into: Buffer, at: number, payload: Buffer): number;
+  /** Whether they differ in nothing but the address, which is as long. */
+  isLike(other: Envelope): boolean;
+  /** Writes the address over that of another which is alike, around the same message. @returns where this ends. */
+  readdress(into: Buffer, at: number, payload: Buffer): number;
 }
 
 /** What an outbox writes to. */
@@ -33,10 +37,8 @@ const WRITE_AT_BYTES = 65_536;
 const FULL_BYTES = 262_144;
 /** Held for all of its subscriptions, beside what waits. */
 const HELD_BYTES = 262_144;
-/** Connections whose blocks are made before the first of them is written. */
-const WRITTEN_TOGETHER = 100;
-/** Room for their blocks, where each has a short message or two. */
-const DESK_BYTES = 131_072;
+/** Room for a block that is full, and the message that filled it. */
+const REUSED_BYTES = 131_072;
 /** It has drained when no more than this waits. */
 const DRAINED_BYTES = 65_536;
 
@@ -66,36 +68,24 @@ export class Outbox {
     return new OutboxWire(this, envelope);
   }
 
-  /** Writes what waits; to be called before anything else is written to the connection. */
+  /** Writes what waits, in one piece; to be called before anything else is written to the connection. */
   flush(): void {
-    const block = this.pack(Buffer.allocUnsafe);
-    if (block !== null) this.write(block);
-  }
-
-  /** Puts what waits into one piece, to be written at once. @returns null where there is nothing to write, or nobody. */
-  pack(allocate: (bytes: number) => Buffer): Buffer | null {
     const { envelopes, payloads, bytes, sink } = this;
     const messages = payloads.length;
-    if (messages === 0) return null;
+    if (messages === 0) return;
     this.envelopes = [];
     this.payloads = [];
     this.bytes = 0;
-    if (!sink.isOpen()) return null;
+    if (!sink.isOpen()) return;
     this.writtenAt = timeOfTurn();
     sink.onWritten(messages);
-    const block = allocate(bytes);
-    let at = 0;
-    for (let nth = 0; nth < messages; nth++) {
-      at = (envelopes[nth] as Envelope).write(block, at, payloads[nth] as Buffer);
-    }
-    return block;
-  }
-
-  write(block: Buffer): void {
-    const { stream } = this.sink;
+    const isReused = this.tookAll;
+    const block = isReused ? reusedBlock(envelopes, payloads, bytes) : newBlock(envelopes, payloads, bytes);
+    const { stream } = sink;
     stream.write(block, this.untilDrained === null ? undefined : this.look);
     // To be asked in the same step: later it would say nothing of this block.
     this.tookAll = stream.writableLength === 0;
+    if (isReused && !this.tookAll) leaveReused();
   }
 
   push(envelope: Envelope, payload: Buffer): boolean {
@@ -204,54 +194,78 @@ function gather(outbox: Outbox, writtenAt: number): void {
 function flushSoon(): void {
   const due = soon;
   soon = [];
-  flushAll(due);
+  for (const outbox of due) outbox.flush();
 }
 
 function flushLater(): void {
   const due = later;
   later = [];
-  flushAll(due);
+  for (const outbox of due) outbox.flush();
 }
 
+function newBlock(envelopes: readonly Envelope[], payloads: readonly Buffer[], bytes: number): Buffer {
+  const block = Buffer.allocUnsafe(bytes);
+  fill(block, envelopes, payloads);
+  return block;
+}
+
+/** A block that is written, and copied as it is. */
+interface Block {
+  readonly block: Buffer;
+  readonly envelopes: readonly Envelope[];
+  readonly payloads: readonly Buffer[];
+}
+
+/** The one that was made last. */
+let lately: Block | null = null;
 /**
- * Blocks are made first and then written, closely one after the other: programs that have many connections to this
- * server are then woken by one write and find the next without having slept, and waking costs the writer.
+ * Where it was made. Memory of its own for each block, a megabyte an event for a thousand connections, kept the
+ * garbage collector busy with marking for a sixth of the processor time.
  */
-function flushAll(due: readonly Outbox[]): void {
-  for (let first = 0; first < due.length; first += WRITTEN_TOGETHER) {
-    const some = due.slice(first, first + WRITTEN_TOGETHER);
-    let allCopied = false;
-    try {
-      const blocks = some.map((outbox) => outbox.pack(outbox.tookAll ? onDesk : Buffer.allocUnsafe));
-      const left = some.filter((outbox, nth) => {
-        const block = blocks[nth] ?? null;
-        if (block === null) return false;
-        outbox.write(block);
-        return !outbox.tookAll && block.buffer === desk.buffer;
-      });
-      allCopied = left.length === 0;
-    } finally {
-      clearDesk(allCopied);
-    }
+let reused = Buffer.allocUnsafe(REUSED_BYTES);
+
+/**
+ * A thousand connections that are told the same are told it by one block, in which the address is changed from one
+ * to the next: what is the same for all is copied by the system alone, from memory that stays at hand.
+ *
+ * @returns what stands until the next is asked for.
+ */
+function reusedBlock(envelopes: readonly Envelope[], payloads: readonly Buffer[], bytes: number): Buffer {
+  if (lately !== null && isAlike(lately, envelopes, payloads)) {
+    readdress(lately.block, envelopes, payloads);
+    return lately.block;
+  }
+  const block = bytes > REUSED_BYTES ? Buffer.allocUnsafe(bytes) : reused.subarray(0, bytes);
+  fill(block, envelopes, payloads);
+  lately = { block, envelopes, payloads };
+  return block;
+}
+
+/** Somebody still looks at the block that was made last: it and its memory are theirs. */
+function leaveReused(): void {
+  lately = null;
+  reused = Buffer.allocUnsafe(REUSED_BYTES);
+}
+
+function isAlike(block: Block, envelopes: readonly Envelope[], payloads: readonly Buffer[]): boolean {
+  if (block.payloads.length !== payloads.length) return false;
+  for (let nth = 0; nth < payloads.length; nth++) {
+    if (block.payloads[nth] !== payloads[nth]) return false;
+    if (!(envelopes[nth] as Envelope).isLike(block.envelopes[nth] as Envelope)) return false;
+  }
+  return true;
+}
+
+function fill(block: Buffer, envelopes: readonly Envelope[], payloads: readonly Buffer[]): void {
+  let at = 0;
+  for (let nth = 0; nth < payloads.length; nth++) {
+    at = (envelopes[nth] as Envelope).write(block, at, payloads[nth] as Buffer);
   }
 }
 
-/**
- * Where blocks are made that are copied as they are written, which all are but those of connections that are behind.
- * Memory of their own for each, a megabyte an event for a thousand connections, kept the garbage collector busy with
- * marking for a sixth of the processor time.
- */
-let desk = Buffer.allocUnsafe(DESK_BYTES);
-let deskUsed = 0;
-
-function onDesk(bytes: number): Buffer {
-  if (deskUsed + bytes > DESK_BYTES) return Buffer.allocUnsafe(bytes);
-  deskUsed += bytes;
-  return desk.subarray(deskUsed - bytes, deskUsed);
-}
-
-/** @param allCopied where not, whoever still looks at a block keeps this memory, and another piece is begun. */
-function clearDesk(allCopied: boolean): void {
-  if (!allCopied) desk = Buffer.allocUnsafe(DESK_BYTES);
-  deskUsed = 0;
+function readdress(block: Buffer, envelopes: readonly Envelope[], payloads: readonly Buffer[]): void {
+  let at = 0;
+  for (let nth = 0; nth < payloads.length; nth++) {
+    at = (envelopes[nth] as Envelope).readdress(block, at, payloads[nth] as Buffer);
+  }
 }

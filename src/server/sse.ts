@@ -113,6 +113,9 @@ const ENVELOPE: Envelope = {
     }
     return at;
   },
+  isLike: (other) => other === ENVELOPE,
+  // A response is of one subscription and names none.
+  readdress: (_into, at, payload) => at + ENVELOPE.size(payload),
 };
 
 /** Resolves when the client has taken it, or is gone. */

@@ -26,6 +26,16 @@ export class FrameEnvelope implements Envelope {
     return at;
   }
 
+  isLike(other: Envelope): boolean {
+    return other instanceof FrameEnvelope && other.around === this.around;
+  }
+
+  readdress(into: Buffer, start: number, payload: Buffer): number {
+    const size = this.size(payload);
+    into.set(this.head, start + size - this.around - payload.length);
+    return start + size;
+  }
+
   private length(payload: Buffer): number {
     return this.around + payload.length;
   }

@@ -6,6 +6,7 @@ import { Writable } from 'node:stream';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { expect, onTestFinished, test, vi } from 'vitest';
 import { type Envelope, Outbox } from '../../src/server/outbox.ts';
+import { FrameEnvelope } from '../../src/server/ws-frame.ts';
 
 /** For what comes in a moment, on a machine that is busy. */
 const PATIENT = { timeout: 10_000 };
@@ -13,6 +14,8 @@ const PATIENT = { timeout: 10_000 };
 const BARE: Envelope = {
   size: (payload) => payload.length,
   write: (into, at, payload) => at + payload.copy(into, at),
+  isLike: (other) => other === BARE,
+  readdress: (_into, at, payload) => at + payload.length,
 };
 
 async function openConnection() {
@@ -42,8 +45,20 @@ async function openConnection() {
       written += messages;
     },
   });
-  const text = () => Buffer.concat(parts).toString();
-  return { near, client, outbox, writes, text, received: () => received, written: () => written };
+  const bytes = () => Buffer.concat(parts);
+  const text = () => bytes().toString();
+  return { near, client, outbox, writes, bytes, text, received: () => received, written: () => written };
+}
+
+/** A text that is not masked, by RFC 6455, section 5.2. */
+function frameOf(text: string): Buffer {
+  const bytes = Buffer.from(text);
+  const head = Buffer.alloc(bytes.length < 126 ? 2 : bytes.length < 65_536 ? 4 : 10);
+  head[0] = 0x81;
+  if (head.length === 2) head.writeUInt8(bytes.length, 1);
+  if (head.length === 4) head.writeUInt8(126, 1) && head.writeUInt16BE(bytes.length, 2);
+  if (head.length === 10) head.writeUInt8(127, 1) && head.writeBigUInt64BE(BigInt(bytes.length), 2);
+  return Buffer.concat([head, bytes]);
 }
 
 const message = (bytes: number) => Buffer.alloc(bytes, 'x');
@@ -173,6 +188,63 @@ test('connections that are due together get each its own bytes, also one that ta
     await vi.waitUntil(() => received() === sent[nth]?.length, PATIENT);
     expect(text() === sent[nth]).toBe(true);
   }
+});
+
+test('connections that are told the same are each addressed as themselves, also where one takes it late', async () => {
+  const connections = await Promise.all(Array.from({ length: 12 }, openConnection));
+  // Two lengths of ids, and one connection with subscriptions of both.
+  const ids = connections.map((_, nth) => [`${nth % 3 === 0 ? 'long-' : ''}${10 + nth}`]);
+  ids[5]?.push('long-99', '98');
+  const late = connections[4] as Awaited<ReturnType<typeof openConnection>>;
+  const wires = connections.map(({ outbox }, nth) =>
+    (ids[nth] as string[]).map((id) => outbox.wire(new FrameEnvelope(id))),
+  );
+  const sent = connections.map(() => [] as Buffer[]);
+  const say = (payload: Buffer, to: (nth: number) => boolean = () => true) => {
+    for (const [nth, own] of wires.entries()) {
+      for (const [which, wire] of own.entries()) {
+        const text = `{"id":"${ids[nth]?.[which]}","type":"next","payload":${payload}}`;
+        if (to(nth) && wire.push(payload)) sent[nth]?.push(frameOf(text));
+      }
+    }
+  };
+  say(Buffer.from('"first"'));
+  await sleep(6);
+  late.client.pause();
+  const filling = Buffer.alloc(1_000_000, 'f');
+  while (late.near.writableLength === 0) {
+    late.near.write(filling);
+    sent[4]?.push(filling);
+  }
+  for (let round = 0; round < 8; round++) {
+    for (const letter of 'abc') say(Buffer.from(JSON.stringify(letter.repeat(round * 300))));
+    // Some rounds are the same for all; others begin alike.
+    if (round > 4) say(Buffer.from('"odd"'), (nth) => nth % 2 === 1);
+    // The longest of the three heads that a frame may have.
+    if (round === 2) say(Buffer.from(JSON.stringify('x'.repeat(70_000))));
+    await sleep(6);
+  }
+  late.client.resume();
+  for (const [nth, { received, bytes }] of connections.entries()) {
+    const due = Buffer.concat(sent[nth] as Buffer[]);
+    await vi.waitUntil(() => received() === due.length, PATIENT);
+    expect(bytes().equals(due)).toBe(true);
+  }
+});
+
+test('what is the same for many is put together once', async () => {
+  const connections = await Promise.all(Array.from({ length: 10 }, openConnection));
+  const envelopes = connections.map((_, nth) => new FrameEnvelope(`id-${nth}`));
+  const wrote = envelopes.map((envelope) => vi.spyOn(envelope, 'write'));
+  const wires = connections.map(({ outbox }, nth) => outbox.wire(envelopes[nth] as FrameEnvelope));
+  for (let turn = 0; turn < 5; turn++) {
+    const payload = Buffer.from(`"${turn}"`);
+    for (const wire of wires) wire.push(payload);
+    await sleep(6);
+  }
+  // Each its first, of which nobody knows yet whether it is taken at once; then one of them for all.
+  const calls = wrote.reduce((sum, { mock }) => sum + mock.calls.length, 0);
+  expect(calls).toBe(10 + 4);
 });
 
 /** The memory of what an outbox writes turn by turn, to a stream that takes so many blocks and then no more. */
