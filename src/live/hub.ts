@@ -172,8 +172,8 @@ export function createHub({ name, broker, reader, findHead, onError }: HubOption
   function route(events: readonly UnjudgedEvent[], upTo: number): void {
     const settle = (each: LiveReader) => safely(each, () => each.settle(upTo as Position));
     const [first] = events;
-    if (first !== undefined && events.length === 1 && first.event.type !== ACL_CHANGE) {
-      // Nothing else can belong to it: who is offered it is settled while at hand, and not looked for again.
+    if (first !== undefined && events.length === 1) {
+      // Nothing else makes one message with it: who is offered it is settled while at hand, not looked for again.
       offer(first, settle);
       moveTo(upTo);
       return;
@@ -208,7 +208,7 @@ export function createHub({ name, broker, reader, findHead, onError }: HubOption
       seen[place] = shared;
       if (safely(each, () => each.offer(shared))) wait(each);
     });
-    // Behind the event itself, with which it makes one message for who sees both.
+    // Nobody who sees the change loses sight by it: the right to see an ACL includes that to see the data.
     if (event.type === ACL_CHANGE) tellHidden(event, wait);
   }
 
