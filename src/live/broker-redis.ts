@@ -101,8 +101,8 @@ export function createRedisBroker(address: RedisAddress, installation: string, l
       local.announce(announcement);
       const head = headOf(announcement);
       if (waitingChars > MAX_WAITING_CHARS) keep(head);
-      // Whoever comes to listen meanwhile reads the journal up to there; what this node has to write goes first.
-      else if (heard.get(head.journal.name) === false) setImmediate(send, JSON.stringify(head), head);
+      // Whoever comes to listen meanwhile reads the journal up to there.
+      else if (heard.get(head.journal.name) === false) send(JSON.stringify(head), head);
       else send(toMessage(announcement), head);
     },
 
