@@ -48,7 +48,7 @@ export function refusal(code: ErrorCode, sentence: string, facts: ErrorFacts = {
 }
 
 /** What was thrown in the first place; null for an error that GraphQL itself found with the request. */
-function originOf(error: GraphQLError): unknown {
+export function originOf(error: GraphQLError): unknown {
   let origin: unknown = error.originalError;
   while (origin instanceof GraphQLError) origin = origin.originalError;
   return origin ?? null;

@@ -15,6 +15,7 @@ import { isAdmin, type Principal } from '../../access/principal.ts';
 import type { ResourceRef } from '../../access/resource-ref.ts';
 import { EventreeError } from '../../base/errors.ts';
 import { Stop } from '../../base/stop.ts';
+import { isAway } from '../../db/trouble.ts';
 import type { Position, SeenEvent } from '../../events/event.ts';
 import type { EventFilterInput } from '../../events/filter/filter.ts';
 import { type Journal, unwritten } from '../../events/journal.ts';
@@ -23,6 +24,7 @@ import { type FollowRequest, follow } from '../../live/follow.ts';
 import type { Wording } from '../../live/wording.ts';
 import { builder } from '../builder.ts';
 import { Context, type Outlet } from '../context.ts';
+import { originOf } from '../errors.ts';
 import { execute } from '../execution.ts';
 import { SHARED, selectionOf } from '../sharing.ts';
 import { EventType } from './event.ts';
@@ -198,14 +200,15 @@ function wordingOf(
 }
 
 /**
- * What was looked up for a viewer whose token was revoked meanwhile is nothing to be told.
+ * What was looked up for a viewer whose token was revoked meanwhile is nothing to be told; nor is an event with gaps,
+ * because the database was away: it is read again from the journal, when it can be.
  *
- * @throws UNAUTHENTICATED
+ * @throws the first error of this kind.
  */
 function accepted(result: ExecutionResult): ExecutionResult {
-  for (const { originalError } of result.errors ?? []) {
-    if (originalError instanceof EventreeError && originalError.code === 'UNAUTHENTICATED')
-      throw originalError;
+  for (const error of result.errors ?? []) {
+    const cause = originOf(error);
+    if (isAway(cause) || (cause instanceof EventreeError && cause.code === 'UNAUTHENTICATED')) throw cause;
   }
   return result;
 }
