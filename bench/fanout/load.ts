@@ -17,9 +17,9 @@ import { concerned } from './traffic.ts';
 const AFTERMATH_MS = 150;
 /**
  * After an event by itself, before each run. A connection whose client has lately answered something, as the pings of
- * a server, delays what acknowledges data; a lone event that it waits after in vain ends that. On loopback the one
- * way is paid for by the server and the other by the load, which made a fifth of a server's speed a matter of when it
- * had last pinged.
+ * a server, delays what acknowledges data, until it has waited in vain after an event. On loopback the one way is
+ * paid for by the server and the other by the load, which made a fifth of a server's speed a matter of when it had
+ * last pinged. Where an event concerns a few, most clients stay as they are.
  */
 const LONE_MS = 300;
 /** Single events, while the server warms up. */

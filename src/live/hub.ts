@@ -40,7 +40,7 @@ export interface LiveReader extends Routed {
   offer(seen: SeenEvent): boolean;
   /** At this position the reader lost the right to see the events of a resource. @returns the same. */
   hide(resource: ResourceRef, position: Position): boolean;
-  /** That was all up to this position: called after offers and hidings, of which one was answered by true. */
+  /** That was all up to this position: called after offers and hidings of which one was answered by true. */
   settle(upTo: Position): void;
   /** At this position the reader's token was revoked: nothing after it is offered, and the reader has left. */
   revoke(position: Position): void;
@@ -172,7 +172,7 @@ export function createHub({ name, broker, reader, findHead, onError }: HubOption
   function route(events: readonly UnjudgedEvent[], upTo: number): void {
     const settle = (each: LiveReader) => safely(each, () => each.settle(upTo as Position));
     const [first] = events;
-    if (first !== undefined && events.length === 1) {
+    if (first !== undefined && events.length === 1 && first.event.type !== ACL_CHANGE) {
       // Nothing else makes one message with it: who is offered it is settled while at hand, not looked for again.
       offer(first, settle);
       moveTo(upTo);
@@ -208,7 +208,8 @@ export function createHub({ name, broker, reader, findHead, onError }: HubOption
       seen[place] = shared;
       if (safely(each, () => each.offer(shared))) wait(each);
     });
-    // Nobody who sees the change loses sight by it: the right to see an ACL includes that to see the data.
+    // Behind the event itself, with which it makes one message for who sees both: where the journal is read, who has
+    // been given the right back by now sees the change by which it was lost.
     if (event.type === ACL_CHANGE) tellHidden(event, wait);
   }
 

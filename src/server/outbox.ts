@@ -24,7 +24,7 @@ export interface Envelope {
 
 /** What an outbox writes to. */
 export interface Sink {
-  /** Where bytes go, each write in one piece. */
+  /** Where bytes go, each write in one piece; what it does not hold any more, by `writableLength`, is copied. */
   readonly stream: Pick<Writable, 'write' | 'writableLength' | 'on'>;
   /** False when nothing may be written any more. */
   isOpen(): boolean;
@@ -55,7 +55,7 @@ export class Outbox {
    * Whether the last block was copied by the system as it was written: nobody looks at its bytes any more. Never so
    * for an HTTP response, which puts off to the end of the turn what it is given.
    */
-  tookAll = false;
+  private tookAll = false;
   private untilDrained: Set<() => void> | null = null;
   private readonly look = () => this.tellDrained();
 
@@ -85,7 +85,7 @@ export class Outbox {
     stream.write(block, this.untilDrained === null ? undefined : this.look);
     // To be asked in the same step: later it would say nothing of this block.
     this.tookAll = stream.writableLength === 0;
-    if (isReused && !this.tookAll) leaveReused();
+    if (isReused && !this.tookAll) leaveReused(block);
   }
 
   push(envelope: Envelope, payload: Buffer): boolean {
@@ -219,10 +219,12 @@ interface Block {
 /** The one that was made last. */
 let lately: Block | null = null;
 /**
- * Where it was made. Memory of its own for each block, a megabyte an event for a thousand connections, kept the
- * garbage collector busy with marking for a sixth of the processor time.
+ * Memory that blocks are made in, one at the place of the other, up to this place. Memory of its own for each, a
+ * megabyte an event for a thousand connections, kept the garbage collector busy with marking for a sixth of the
+ * processor time.
  */
 let reused = Buffer.allocUnsafe(REUSED_BYTES);
+let reusedFrom = 0;
 
 /**
  * A thousand connections that are told the same are told it by one block, in which the address is changed from one
@@ -235,16 +237,23 @@ function reusedBlock(envelopes: readonly Envelope[], payloads: readonly Buffer[]
     readdress(lately.block, envelopes, payloads);
     return lately.block;
   }
-  const block = bytes > REUSED_BYTES ? Buffer.allocUnsafe(bytes) : reused.subarray(0, bytes);
+  if (bytes > REUSED_BYTES) return newBlock(envelopes, payloads, bytes);
+  if (reusedFrom + bytes > REUSED_BYTES) {
+    reused = Buffer.allocUnsafe(REUSED_BYTES);
+    reusedFrom = 0;
+  }
+  lately = null;
+  const block = reused.subarray(reusedFrom, reusedFrom + bytes);
   fill(block, envelopes, payloads);
   lately = { block, envelopes, payloads };
   return block;
 }
 
-/** Somebody still looks at the block that was made last: it and its memory are theirs. */
-function leaveReused(): void {
+/** Somebody still looks at a block: the next is made behind it. */
+function leaveReused(block: Buffer): void {
+  if (block !== lately?.block) return;
   lately = null;
-  reused = Buffer.allocUnsafe(REUSED_BYTES);
+  reusedFrom += block.length;
 }
 
 function isAlike(block: Block, envelopes: readonly Envelope[], payloads: readonly Buffer[]): boolean {

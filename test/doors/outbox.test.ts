@@ -192,9 +192,9 @@ test('connections that are due together get each its own bytes, also one that ta
 
 test('connections that are told the same are each addressed as themselves, also where one takes it late', async () => {
   const connections = await Promise.all(Array.from({ length: 12 }, openConnection));
-  // Two lengths of ids, and one connection with subscriptions of both.
+  // Two lengths of ids, and one connection with subscriptions of both. Alike are the late one and the next, and the last two.
   const ids = connections.map((_, nth) => [`${nth % 3 === 0 ? 'long-' : ''}${10 + nth}`]);
-  ids[5]?.push('long-99', '98');
+  ids[7]?.push('long-99', '98');
   const late = connections[4] as Awaited<ReturnType<typeof openConnection>>;
   const wires = connections.map(({ outbox }, nth) =>
     (ids[nth] as string[]).map((id) => outbox.wire(new FrameEnvelope(id))),
@@ -220,9 +220,13 @@ test('connections that are told the same are each addressed as themselves, also 
     for (const letter of 'abc') say(Buffer.from(JSON.stringify(letter.repeat(round * 300))));
     // Some rounds are the same for all; others begin alike.
     if (round > 4) say(Buffer.from('"odd"'), (nth) => nth % 2 === 1);
-    // The longest of the three heads that a frame may have.
+    // The longest of the three heads that a frame may have, and more than there is room for.
     if (round === 2) say(Buffer.from(JSON.stringify('x'.repeat(70_000))));
+    if (round === 3) say(Buffer.from(JSON.stringify('y'.repeat(150_000))));
+    // One that keeps for a while what it is given.
+    if (round === 4) connections[10]?.near.cork();
     await sleep(6);
+    if (round === 6) connections[10]?.near.uncork();
   }
   late.client.resume();
   for (const [nth, { received, bytes }] of connections.entries()) {
@@ -275,6 +279,41 @@ test('one that takes nothing any more keeps little more memory than its messages
   expect(pending).toBe(taken);
   const bytes = [...new Set(others)].reduce((sum, { byteLength }) => sum + byteLength, 0);
   expect(bytes).toBeLessThan(100_000);
+});
+
+test('connections that stall together do not keep a piece of memory each', async () => {
+  const turns = await Promise.all(Array.from({ length: 100 }, () => memoryOfTurns(3, 2)));
+  const kept = new Set(turns.map(([, , pending]) => pending));
+  expect([...kept].reduce((sum, memory) => sum + (memory?.byteLength ?? 0), 0)).toBeLessThan(1_000_000);
+});
+
+test('a message that cannot be written leaves nothing behind that others would be sent', async () => {
+  const connections = [await openConnection(), await openConnection()] as const;
+  const [one, other] = connections.map(({ outbox }, nth) => outbox.wire(new FrameEnvelope(`id-${nth}`)));
+  const say = async (text: string) => {
+    one?.push(Buffer.from(text));
+    other?.push(Buffer.from(text));
+    await sleep(6);
+  };
+  await say('"first"');
+  const payload = Buffer.from('"again"');
+  one?.push(payload);
+  connections[0].outbox.flush();
+  const broken: Envelope = {
+    ...BARE,
+    write(into, at, text) {
+      into.write('spoilt', at);
+      throw new Error(`${text}`);
+    },
+  };
+  connections[0].outbox.wire(broken).push(Buffer.alloc(60, 'x'));
+  expect(() => connections[0].outbox.flush()).toThrow();
+  other?.push(payload);
+  connections[1].outbox.flush();
+  const due = ['"first"', '"again"'].map((text) => frameOf(`{"id":"id-1","type":"next","payload":${text}}`));
+  const { received, bytes } = connections[1];
+  await vi.waitUntil(() => received() === Buffer.concat(due).length, PATIENT);
+  expect(bytes().equals(Buffer.concat(due))).toBe(true);
 });
 
 test('a response over HTTP, which is written at the end of a turn, takes the memory from nobody', async () => {

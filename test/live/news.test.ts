@@ -111,6 +111,27 @@ test('an event that nobody can make sense of keeps none of those before it, nor 
   expect(errors).toHaveLength(1);
 });
 
+test('nor does one that comes alone', async () => {
+  const { reader, journals } = heart();
+  const journal = await journals.findOrCreate('main');
+  const { head } = await reader.state(journal);
+  const broker = createMemoryBroker();
+  const errors: unknown[] = [];
+  const { got } = await openStream(broker, (error) => errors.push(error));
+
+  const recorded = await record(1);
+  const [one = expect.fail()] = await reader.unjudged(journal, head + 1, head + 1);
+  announce(broker, journal, [{ ...one, event: { ...one.event, type: ACL_CHANGE, attributes: {} } }]);
+  await vi.waitUntil(() => errors.length > 0, { timeout: 10_000 });
+
+  // Of these, only the last is told of: what comes before it is read with what made no sense.
+  recorded.push(...(await record(2)));
+  announce(broker, journal, await reader.unjudged(journal, head + 3, head + 3));
+  await vi.waitUntil(() => got.length >= 3, { timeout: 10_000 });
+  expect(got).toEqual(recorded.map(({ event }) => event.id));
+  expect(errors).toHaveLength(1);
+});
+
 test('all that comes before the revocation of a token is told, also what waits to be put into words', async () => {
   const { reader, journals } = heart();
   const journal = await journals.findOrCreate('main');
