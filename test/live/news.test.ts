@@ -72,6 +72,17 @@ async function openStream(
   return { got, told };
 }
 
+/** A stream of everything, and what its node hears by. */
+async function openListener() {
+  const { reader, journals } = heart();
+  const journal = await journals.findOrCreate('main');
+  const { head } = await reader.state(journal);
+  const broker = createMemoryBroker();
+  const errors: unknown[] = [];
+  const stream = await openStream(broker, (error) => errors.push(error));
+  return { reader, journal, head, broker, errors, ...stream };
+}
+
 function record(count: number): Promise<SeenEvent[]> {
   const events = Array.from({ length: count }, () => ({ journal: 'main', type: 'note' }));
   return heart().recording.record(events, ROOT);
@@ -84,12 +95,7 @@ function announce(broker: Broker, journal: Journal, events: readonly UnjudgedEve
 }
 
 test('an event that nobody can make sense of keeps none of those before it, nor of those after', async () => {
-  const { reader, journals } = heart();
-  const journal = await journals.findOrCreate('main');
-  const { head } = await reader.state(journal);
-  const broker = createMemoryBroker();
-  const errors: unknown[] = [];
-  const { got, told } = await openStream(broker, (error) => errors.push(error));
+  const { reader, journal, head, broker, errors, got, told } = await openListener();
 
   const first = await record(2);
   const [one, other] = await reader.unjudged(journal, head + 1, head + 2);
@@ -112,12 +118,7 @@ test('an event that nobody can make sense of keeps none of those before it, nor 
 });
 
 test('nor does one that comes alone', async () => {
-  const { reader, journals } = heart();
-  const journal = await journals.findOrCreate('main');
-  const { head } = await reader.state(journal);
-  const broker = createMemoryBroker();
-  const errors: unknown[] = [];
-  const { got } = await openStream(broker, (error) => errors.push(error));
+  const { reader, journal, head, broker, errors, got } = await openListener();
 
   const recorded = await record(1);
   const [one = expect.fail()] = await reader.unjudged(journal, head + 1, head + 1);
