@@ -1,5 +1,9 @@
 /** News as they come from a broker, by the rooms themselves: what cannot be understood, and what is said before a token ends. */
 import { expect, onTestFinished, test, vi } from 'vitest';
+import { NOBODY } from '../../src/access/acl.ts';
+import type { Claim } from '../../src/access/claim.ts';
+import type { ResourceRef } from '../../src/access/resource-ref.ts';
+import { createAclChange } from '../../src/events/acl-change.ts';
 import { ACL_CHANGE, TOKEN_REVOCATION } from '../../src/events/builtin.ts';
 import type { Event, EventId, SeenEvent } from '../../src/events/event.ts';
 import type { Journal } from '../../src/events/journal.ts';
@@ -9,12 +13,18 @@ import type { Delivery } from '../../src/live/delivery.ts';
 import { follow } from '../../src/live/follow.ts';
 import { startLive } from '../../src/live/live.ts';
 import type { Wording } from '../../src/live/wording.ts';
-import { heartForFile, ROOT } from '../properties/support/heart.ts';
+import { heartForFile, principal, ROOT } from '../properties/support/heart.ts';
 
 const heart = heartForFile();
 const NEVER_MS = 3_600_000;
 /** More than are put into words at a time. */
 const MANY = 90;
+
+const ID_KEY = new Uint8Array(32);
+const LIMITS = {
+  ...{ maxBatchEvents: 10, maxTreeEvents: 10, maxTreeDepth: 10 },
+  ...{ maxEventBytes: 100_000, maxMessageChars: 1_000, maxClockSkewMs: 10_000 },
+};
 
 /** Messages as texts of the ids of their events. */
 const SHARED: Wording = {
@@ -131,6 +141,38 @@ test('nor does one that comes alone', async () => {
   await vi.waitUntil(() => got.length >= 3, { timeout: 10_000 });
   expect(got).toEqual(recorded.map(({ event }) => event.id));
   expect(errors).toHaveLength(1);
+});
+
+test('who sees a change of rights and loses sight by it is told both in one message', async () => {
+  const { database, registry, resources, recording, reader, journals } = heart();
+  const ref = 'page/changing' as ResourceRef;
+  const jane: Claim[] = ['user/jane' as Claim];
+  await resources.create(ref, null, { ...NOBODY, viewData: jane }, ROOT);
+  await recording.record([{ journal: 'main', type: 'note', resource: ref }], ROOT);
+  const journal = await journals.findOrCreate('main');
+  const { head } = await reader.state(journal);
+  const broker = createMemoryBroker();
+  const { told } = await openStream(broker, (error) => expect.fail(String(error)), {
+    wording: { ...SHARED, word: (delivery) => JSON.stringify([...idsOf(delivery), ...delivery.hidden]) },
+    principal: principal(jane),
+  });
+
+  // What it announces does not reach this node.
+  const changeAcl = createAclChange({
+    database,
+    registry,
+    limits: LIMITS,
+    idKey: ID_KEY,
+    announce: () => {},
+  });
+  await changeAcl(ref, NOBODY, ROOT);
+  await changeAcl(ref, { ...NOBODY, viewAcl: jane }, ROOT);
+  // News of the first is lost. It is read from the journal, and judged by the ACL of now: she may see it again.
+  const changes = await reader.unjudged(journal, head + 1, head + 2);
+  announce(broker, journal, changes.slice(1));
+  await vi.waitUntil(() => told.length >= 2, { timeout: 10_000 });
+  const [lost, regained] = changes.map(({ event }) => event.id);
+  expect(told).toEqual([[lost, ref], [regained]]);
 });
 
 test('all that comes before the revocation of a token is told, also what waits to be put into words', async () => {
