@@ -9,9 +9,10 @@ import type { ServerResponse } from 'node:http';
 import { type ExecutionResult, subscribe } from 'graphql';
 import { execute } from '../graphql/execution.ts';
 import { RETRY_AFTER_SECONDS, TOO_MANY_CONNECTIONS } from './admission.ts';
+import type { Envelope } from './block.ts';
 import { createFormat, type Door, formatResult, isSubscription } from './door.ts';
 import { type GraphqlRequest, isMutationByGet, MUTATION_BY_GET, readParams } from './graphql-request.ts';
-import { type Envelope, Outbox } from './outbox.ts';
+import { Outbox } from './outbox.ts';
 
 export async function answerBySse(
   request: GraphqlRequest,

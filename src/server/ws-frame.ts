@@ -1,5 +1,5 @@
 /** Live messages as they stand on the wire of a WebSocket. */
-import type { Envelope } from './outbox.ts';
+import type { Envelope } from './block.ts';
 
 /** A message of a stream as graphql-transport-ws has it, in the frame of RFC 6455, section 5.2. */
 export class FrameEnvelope implements Envelope {

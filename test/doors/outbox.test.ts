@@ -5,7 +5,8 @@ import { connect, createServer, type Socket } from 'node:net';
 import { Writable } from 'node:stream';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { expect, onTestFinished, test, vi } from 'vitest';
-import { type Envelope, Outbox } from '../../src/server/outbox.ts';
+import type { Envelope } from '../../src/server/block.ts';
+import { Outbox } from '../../src/server/outbox.ts';
 import { FrameEnvelope } from '../../src/server/ws-frame.ts';
 
 /** For what comes in a moment, on a machine that is busy. */
